@@ -1,0 +1,7 @@
+//! Vitrine: look, don't touch. A gateway that lets any PostgreSQL client read a database and lets none write.
+//!
+//! The house plan, the invariants and the walls are in `ARCHITECTURE.md`.
+#![forbid(unsafe_code)]
+
+pub mod sql;
+pub mod wire;

@@ -1,0 +1,200 @@
+//! What a statement is, and what it reads and calls: plain values, independent of either reader's tree.
+
+use std::ops::Range;
+
+/// One statement of a text, as PostgreSQL's grammar sees it. All positions are byte offsets into the whole text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// What it is. Kinds that are not listed there never become a `Statement`: reading fails with a `Denial`.
+    pub kind: Kind,
+    /// Where the statement's own text lies, without the semicolon that ends it.
+    pub span: Range<usize>,
+    /// Everything it reads, calls and names.
+    pub uses: Uses,
+}
+
+/// The kinds of statement that can be permitted at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// SELECT, VALUES, TABLE, WITH … SELECT.
+    Select,
+    /// EXPLAIN of another permitted kind (`Select`, `DeclareCursor` or `Execute`).
+    Explain { analyze: bool, generic_plan: bool, inner: Box<Kind> },
+    /// COPY (query) TO STDOUT or COPY table TO STDOUT.
+    CopyToStdout,
+    /// SHOW name; `all` for SHOW ALL; lower case as PostgreSQL folds it.
+    Show { name: String },
+    /// SET name = values (also SET TIME ZONE, SET NAMES, SET SCHEMA, under their setting's name).
+    Set { name: String, scope: SetScope, value: SetValue },
+    /// SET TRANSACTION modes.
+    SetTransaction(TransactionModes),
+    /// SET SESSION CHARACTERISTICS AS TRANSACTION modes.
+    SetSessionCharacteristics(TransactionModes),
+    /// RESET name.
+    Reset { name: String },
+    /// RESET ALL.
+    ResetAll,
+    /// BEGIN or START TRANSACTION.
+    Begin { start: bool, modes: TransactionModes },
+    /// COMMIT or END.
+    Commit { chain: bool },
+    /// ROLLBACK or ABORT.
+    Rollback { chain: bool },
+    /// SAVEPOINT name.
+    Savepoint { name: String },
+    /// RELEASE SAVEPOINT name.
+    Release { name: String },
+    /// ROLLBACK TO SAVEPOINT name.
+    RollbackTo { name: String },
+    /// DECLARE name CURSOR FOR query.
+    DeclareCursor { name: String, hold: bool },
+    /// FETCH or MOVE from a cursor.
+    Fetch { name: String, is_move: bool },
+    /// CLOSE name; `None` for CLOSE ALL.
+    ClosePortal { name: Option<String> },
+    /// PREPARE name (types) AS statement: `inner` was read in full, `uses` holds what it reads, `body` is its text's span.
+    Prepare { name: String, inner: Box<Kind>, body: Range<usize> },
+    /// EXECUTE name (arguments).
+    Execute { name: String },
+    /// DEALLOCATE name; `None` for DEALLOCATE ALL.
+    Deallocate { name: Option<String> },
+    /// DISCARD ALL, PLANS, SEQUENCES, TEMP.
+    Discard(DiscardTarget),
+    /// UNLISTEN name; `None` for UNLISTEN *.
+    Unlisten { name: Option<String> },
+}
+
+/// SET or SET SESSION against SET LOCAL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SetScope {
+    Session,
+    Local,
+}
+
+/// The right side of SET.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SetValue {
+    /// TO DEFAULT.
+    Default,
+    /// One or more constants, unquoted and unescaped, in order. `SET search_path = a, 'B'` is `["a", "B"]`.
+    /// Numbers keep their spelling, booleans are `on`/`off`/`true`/… as written,
+    /// `SET TIME ZONE INTERVAL '…'` is refused by the reader with [`super::Rule::Setting`].
+    List(Vec<String>),
+}
+
+/// Transaction modes of BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS. READ WRITE never gets this far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct TransactionModes {
+    pub isolation: Option<IsolationLevel>,
+    pub read_only: bool,
+    pub deferrable: Option<bool>,
+    /// SET TRANSACTION SNAPSHOT 'id'.
+    pub snapshot: Option<String>,
+}
+
+/// <https://www.postgresql.org/docs/current/transaction-iso.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IsolationLevel {
+    ReadUncommitted,
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+/// What DISCARD drops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DiscardTarget {
+    All,
+    Plans,
+    Sequences,
+    Temp,
+}
+
+/// Everything one statement reads, calls and names. Names are folded as PostgreSQL folds them (unquoted: lower case;
+/// quoted and U&"" ones: decoded) and cut at 63 bytes as PostgreSQL cuts them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Relations read, common table expressions excluded by PostgreSQL's own scoping rules.
+    pub relations: Vec<RelationRef>,
+    /// Functions, aggregates and window functions called by name, wherever they stand.
+    pub functions: Vec<FunctionRef>,
+    /// Operators used: written ones, those of BETWEEN, IN, LIKE, SIMILAR TO, DISTINCT FROM, NULLIF, ANY/ALL, row comparison,
+    /// ORDER BY … USING, and the implied `=`/`<` of JOIN USING, NATURAL, simple CASE, GROUP BY, DISTINCT, ORDER BY, UNION …
+    pub operators: Vec<OperatorRef>,
+    /// Types named: casts, column definition lists, typed literals, PREPARE's types, JSON RETURNING …
+    pub types: Vec<TypeRef>,
+    /// Column references and attribute selections with something before the dot: each may be a function call.
+    pub fields: Vec<FieldRef>,
+    /// Keywords that stand for a value of the session: `current_date`, `current_user`, `localtimestamp` …, lower case.
+    pub value_functions: Vec<&'static str>,
+    /// Collations named by COLLATE, as (schema, name).
+    pub collations: Vec<(Option<String>, String)>,
+    /// Highest $n; zero for none. `parameter_position` is where the first one stands.
+    pub parameter_max: u16,
+    pub parameter_position: Option<usize>,
+    /// TABLESAMPLE without REPEATABLE stands somewhere.
+    pub unrepeatable_sample: bool,
+}
+
+/// A relation in FROM, in TABLE, in COPY.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelationRef {
+    /// `db` of db.schema.name.
+    pub database: Option<String>,
+    pub schema: Option<String>,
+    pub name: String,
+    pub only: bool,
+    pub position: Option<usize>,
+}
+
+/// A call by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FunctionRef {
+    pub schema: Option<String>,
+    pub name: String,
+    /// Number of arguments as a signature counts them: direct and WITHIN GROUP (ORDER BY …) ones together; `f(*)` is 0.
+    pub arguments: u16,
+    /// The last argument is marked VARIADIC.
+    pub variadic: bool,
+    /// Any argument is named (`f(a => 1)`): defaults may fill the rest.
+    pub named: bool,
+    pub position: Option<usize>,
+}
+
+/// An operator by name; `arguments` is 1 for prefix and 2 for infix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OperatorRef {
+    pub schema: Option<String>,
+    pub name: String,
+    pub arguments: u8,
+    pub position: Option<usize>,
+}
+
+/// A type by name, without modifiers; SQL's spellings come as PostgreSQL's grammar gives them (`pg_catalog.int4`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TypeRef {
+    pub schema: Option<String>,
+    pub name: String,
+    pub array: bool,
+    pub position: Option<usize>,
+}
+
+/// `something.name` where PostgreSQL may read `name(something)`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FieldRef {
+    pub name: String,
+    pub source: FieldSource,
+    pub position: Option<usize>,
+}
+
+/// What stands before the dot of a [`FieldRef`], as far as scoping alone can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum FieldSource {
+    /// An alias or name of one relation: index into [`Uses::relations`]. The alias carries no column aliases.
+    Relation(usize),
+    /// An alias of a subquery, CTE, VALUES, join, function or relation with column aliases, whose visible column
+    /// names are all known and include `name`: surely a column.
+    Column,
+    /// Anything else: an expression in parentheses, a row of unknown shape, an alias the walk could not resolve.
+    Unknown,
+}
