@@ -2,4 +2,8 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
+pub mod backend;
+pub mod frame;
+pub mod frontend;
+pub mod reader;
 pub mod sqlstate;
