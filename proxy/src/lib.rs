@@ -3,5 +3,6 @@
 //! The house plan, the invariants and the walls are in `ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
 
+pub mod demo;
 pub mod sql;
 pub mod wire;
