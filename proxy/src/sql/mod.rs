@@ -3,10 +3,38 @@
 //! **Architecture invariant:** nothing in here knows a catalog, a policy, a socket or a clock: text in, values out.
 
 mod denial;
+mod limits;
 mod statement;
 
 pub use denial::{Denial, Rule};
+pub use limits::Limits;
 pub use statement::{
     DiscardTarget, FieldRef, FieldSource, FunctionRef, IsolationLevel, Kind, OperatorRef, RelationRef, SetScope,
     SetValue, Statement, TransactionModes, TypeRef, Uses,
 };
+
+use crate::wire::sqlstate::SqlState;
+
+/// Reads a text: what its statements are and what they use, in order. A text without a statement is an empty list.
+///
+/// # Errors
+/// A [`Denial`] when the text is not PostgreSQL's grammar, reaches a limit, holds a statement that can never be
+/// permitted, or is not the same to both readers.
+pub fn read(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
+    if text.len() > limits.statement_bytes_max {
+        return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long"));
+    }
+    Err(Denial::new(Rule::UnsupportedStatement, SqlState::FEATURE_NOT_SUPPORTED, "no reader yet"))
+}
+
+/// The text with comments dropped and literals replaced, fit for logs.
+#[must_use]
+pub fn shape(_text: &str) -> String {
+    "<unread>".to_owned()
+}
+
+/// A hash of the text's normal form: the same for texts that differ in literals, comments and spacing alone.
+#[must_use]
+pub fn fingerprint(_text: &str) -> Option<u64> {
+    None
+}
