@@ -2,8 +2,11 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol.html>
 
+pub mod authentication;
 pub mod backend;
 pub mod frame;
 pub mod frontend;
+pub mod options;
 pub mod reader;
 pub mod sqlstate;
+pub mod startup;
