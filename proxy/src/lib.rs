@@ -3,6 +3,8 @@
 //! The house plan, the invariants and the walls are in `ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod config;
 pub mod demo;
 pub mod sql;
 pub mod wire;

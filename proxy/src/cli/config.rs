@@ -1,0 +1,43 @@
+//! `vitrine config check` and `vitrine config reference`.
+
+use crate::config::{Environment, reference};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct Config {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Read the configuration as `serve` would and list every mistake; exit code 78 if there is one.
+    Check {
+        /// The configuration file; without it the environment alone.
+        #[arg(long, env = "VITRINE_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Print the complete file with every default, its meaning and its environment variable.
+    Reference,
+}
+
+impl Config {
+    pub(super) fn run(self, environment: &Environment) -> ExitCode {
+        match self.action {
+            Action::Check { config } => match super::configuration(config.as_deref(), environment) {
+                Ok(config) => {
+                    let names: Vec<&str> = config.databases.iter().map(|database| database.name.as_str()).collect();
+                    println!("the configuration is right: {} mode, {}", config.mode.word(), names.join(", "));
+                    ExitCode::SUCCESS
+                }
+                Err(code) => code,
+            },
+            Action::Reference => {
+                print!("{}", reference());
+                ExitCode::SUCCESS
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `vitrine health`: the check of a container, without a shell or curl in the image.
+
+use crate::config::{Environment, ListenAddress};
+use clap::Args;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct Health {
+    /// The configuration file that names the admin port.
+    #[arg(long, env = "VITRINE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Longest wait for the answer, milliseconds.
+    #[arg(long, default_value_t = 2_000)]
+    timeout_ms: u64,
+}
+
+impl Health {
+    pub(super) fn run(self, environment: &Environment) -> ExitCode {
+        let config = match super::configuration(self.config.as_deref(), environment) {
+            Ok(config) => config,
+            Err(code) => return code,
+        };
+        let Some(address) = config.admin.listen.first() else { return ExitCode::FAILURE };
+        match ask(address, Duration::from_millis(self.timeout_ms.max(1))) {
+            Ok(answer) => {
+                let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+                print!("{body}");
+                if head.starts_with("HTTP/1.1 200") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            }
+            Err(error) => {
+                eprintln!("vitrine: no answer from {address}: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+const REQUEST: &[u8] = b"GET /readyz?verbose HTTP/1.1\r\nHost: vitrine\r\nConnection: close\r\n\r\n";
+const ANSWER_BYTES_MAX: u64 = 65_536;
+
+fn ask(address: &ListenAddress, timeout: Duration) -> std::io::Result<String> {
+    match address {
+        ListenAddress::Tcp(address) => {
+            let stream = TcpStream::connect_timeout(&reachable(*address), timeout)?;
+            stream.set_read_timeout(Some(timeout))?;
+            stream.set_write_timeout(Some(timeout))?;
+            exchange(stream)
+        }
+        ListenAddress::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(timeout))?;
+            stream.set_write_timeout(Some(timeout))?;
+            exchange(stream)
+        }
+    }
+}
+
+fn exchange(mut stream: impl Read + Write) -> std::io::Result<String> {
+    stream.write_all(REQUEST)?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// One cannot connect to "every address": the loopback one answers for it.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

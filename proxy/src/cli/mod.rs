@@ -1,0 +1,59 @@
+//! The command line: one file for each subcommand.
+
+mod config;
+mod health;
+mod serve;
+
+use crate::config::Environment;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// EX_CONFIG of sysexits.h: the configuration is wrong.
+pub const EX_CONFIG: u8 = 78;
+
+/// Look, don't touch: any PostgreSQL client reads a database through Vitrine, and none can write.
+#[derive(Debug, Parser)]
+#[command(name = "vitrine", version, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve PostgreSQL clients.
+    Serve(serve::Serve),
+    /// Check or explain the configuration.
+    Config(config::Config),
+    /// Ask a running gateway whether it is ready; exit code 0 if it is.
+    Health(health::Health),
+}
+
+/// Runs the program; `environment` is the process environment, taken once in `main`.
+#[must_use]
+pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
+    match arguments.command {
+        Command::Serve(serve) => serve.run(environment),
+        Command::Config(config) => config.run(environment),
+        Command::Health(health) => health.run(environment),
+    }
+}
+
+/// The configuration, or every mistake on stderr and the exit code that says so.
+fn configuration(file: Option<&std::path::Path>, environment: &Environment) -> Result<crate::config::Config, ExitCode> {
+    let (config, mistakes) = crate::config::read(file, environment);
+    if mistakes.is_empty() {
+        return Ok(config);
+    }
+    Err(refuse(&mistakes))
+}
+
+/// Prints every mistake and gives the exit code.
+fn refuse(mistakes: &[crate::config::Mistake]) -> ExitCode {
+    for mistake in mistakes {
+        eprintln!("{mistake}");
+    }
+    let plural = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
+    eprintln!("vitrine: {} {plural} in the configuration, nothing was started", mistakes.len());
+    ExitCode::from(EX_CONFIG)
+}

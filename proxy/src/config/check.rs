@@ -1,0 +1,101 @@
+//! Relations between values: each value may be right and the whole still wrong.
+
+use super::settings::{Auth, LogFormat, Mode, Posture};
+use super::{Config, ListenAddress, Mistake};
+
+/// Every relation that does not hold.
+pub(super) fn relations(config: &Config) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut refuse = |key: &str, message: &str| mistakes.push(config.mistake(key, message));
+    if config.mode == Mode::Production {
+        production(config, &mut refuse);
+    }
+    authentication(config, &mut refuse);
+    numbers(config, &mut refuse);
+    names(config, &mut refuse);
+    mistakes
+}
+
+fn production(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
+    let reachable = config.listen.iter().any(|address| matches!(address, ListenAddress::Tcp(_)));
+    if reachable && config.tls.cert.is_none() {
+        refuse("tls.cert", "production needs a certificate");
+    }
+    if reachable && !config.tls_required {
+        refuse("tls.required", "production requires TLS");
+    }
+    if config.auth == Auth::Trust {
+        refuse("auth", "production does not trust: scram or cert");
+    }
+    if !config.users.is_empty() {
+        refuse("users", "production takes users from users_file, as SCRAM verifiers");
+    }
+    if config.auth == Auth::Scram && config.users_file.is_none() {
+        refuse("users_file", "production needs a file of SCRAM verifiers");
+    }
+    if config.posture != Posture::Strict {
+        refuse("posture", "production refuses to serve with a role that could write: strict");
+    }
+    if config.log != LogFormat::Json {
+        refuse("log", "production logs json");
+    }
+}
+
+fn authentication(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
+    match (&config.tls.cert, &config.tls.key) {
+        (Some(_), None) => refuse("tls.key", "a certificate needs its key"),
+        (None, Some(_)) => refuse("tls.cert", "a key needs its certificate"),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    if config.tls_required && config.tls.cert.is_none() && config.mode != Mode::Production {
+        refuse("tls.required", "TLS cannot be required without tls.cert and tls.key");
+    }
+    let all_local = config.listen.iter().all(ListenAddress::is_local);
+    match config.auth {
+        Auth::Trust if !all_local => refuse("auth", "trust is for loopback: set users or listen on 127.0.0.1"),
+        Auth::Certificate if config.tls.client_ca.is_none() => {
+            refuse("tls.client_ca", "auth = \"cert\" needs the authorities that client certificates come from");
+        }
+        Auth::Scram if config.users.is_empty() && config.users_file.is_none() && config.mode != Mode::Production => {
+            refuse("users", "auth = \"scram\" needs users or users_file");
+        }
+        Auth::Trust | Auth::Certificate | Auth::Scram => {}
+    }
+}
+
+fn numbers(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
+    if config.limits.statement_bytes_max > config.limits.frame_bytes_max {
+        refuse("limits.statement_bytes_max", "is more than limits.frame_bytes_max, so that it cannot be reached");
+    }
+    if config.watch.catalog_age_max_ms < config.watch.catalog_refresh_ms {
+        refuse("watch.catalog_age_max_ms", "is less than watch.catalog_refresh_ms: the catalog would always be stale");
+    }
+    if config.pool.lifetime_ms.0 > 0 && config.pool.idle_timeout_ms > config.pool.lifetime_ms {
+        refuse("pool.idle_timeout_ms", "is more than pool.lifetime_ms");
+    }
+    if config.listen.iter().any(|address| config.admin.listen.contains(address)) {
+        refuse("admin.listen", "is an address of listen too");
+    }
+}
+
+fn names(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
+    for (index, database) in config.databases.iter().enumerate() {
+        if matches!(database.name.as_str(), "vitrine" | "insights") {
+            let message = format!(
+                "a customer database cannot be offered as {:?}: the gateway's own database has that name",
+                database.name
+            );
+            refuse(&config.databases.get(index).map_or_else(String::new, |database| database.key.clone()), &message);
+        }
+    }
+    for mapping in &config.mappings {
+        for name in &mapping.databases {
+            if !config.databases.iter().any(|database| database.name == *name) {
+                refuse(&format!("{}.databases", mapping.key), &format!("no database is called {name:?}"));
+            }
+        }
+        if mapping.upstream_password_file.is_some() && mapping.upstream_user.is_none() {
+            refuse(&format!("{}.upstream_password_file", mapping.key), "needs upstream_user");
+        }
+    }
+}

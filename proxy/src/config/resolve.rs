@@ -1,0 +1,214 @@
+//! From what was given to what holds: defaults that depend on the mode, databases by name, users by name.
+
+use super::address::ListenAddress;
+use super::settings::{
+    Admin, Auth, Customer, DatabaseEntry, Insights, Limits, LogFormat, Mode, Pool, Posture, Server, Timeouts, Tls, Top,
+    UserEntry, Watch,
+};
+use super::value::Secret;
+use super::{Config, Environment};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// A database that clients can ask for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Database {
+    /// The name clients ask for.
+    pub name: String,
+    /// PostgreSQL URL with the read-only role.
+    pub url: Secret,
+    /// Connections in each of its pools.
+    pub pool_size: usize,
+    /// The key of the URL in the configuration, to place mistakes about it.
+    pub key: String,
+}
+
+/// A user with a password in clear: development only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InlineUser {
+    /// The user.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// What a client user may use, and as whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserMapping {
+    /// The client user.
+    pub name: String,
+    /// The databases it may use; empty means all.
+    pub databases: Vec<String>,
+    /// The role upstream; `None` means the role of the database's URL.
+    pub upstream_user: Option<String>,
+    /// File with that role's password.
+    pub upstream_password_file: Option<PathBuf>,
+    /// The entry in the configuration, `user[1]`, to place mistakes about it.
+    pub key: String,
+}
+
+/// The sections that need no resolving, and the arrays.
+pub(super) struct Sections {
+    pub(super) admin: Admin,
+    pub(super) tls: Tls,
+    pub(super) server: Server,
+    pub(super) pool: Pool,
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) watch: Watch,
+    pub(super) databases: Vec<DatabaseEntry>,
+    pub(super) users: Vec<UserEntry>,
+}
+
+/// What a value is wrong about: key and message.
+type Found = Vec<(String, String)>;
+
+/// Puts everything together. The mistakes are placed by the caller.
+pub(super) fn resolve(
+    top: Top,
+    customer: Customer,
+    insights: Insights,
+    sections: Sections,
+    environment: &Environment,
+) -> (Config, Found) {
+    let mut found = Found::new();
+    let production = top.mode == Mode::Production;
+    let listen = top.listen.unwrap_or_else(|| default_listen(production));
+    let users = inline_users(&top.users, &mut found);
+    let someone = !users.is_empty() || top.users_file.is_some();
+    let open = !production && !someone && listen.iter().all(ListenAddress::is_local);
+    let config = Config {
+        mode: top.mode,
+        posture: top.posture.unwrap_or(if production { Posture::Strict } else { Posture::Warn }),
+        auth: top.auth.unwrap_or(if open { Auth::Trust } else { Auth::Scram }),
+        users,
+        users_file: top.users_file,
+        policy: top.policy,
+        log: top.log.unwrap_or(if production { LogFormat::Json } else { LogFormat::Pretty }),
+        log_level: top.log_level,
+        mappings: mappings(sections.users, &mut found),
+        databases: databases(customer, sections.databases, sections.pool.size, &mut found),
+        insights_url: insights.url,
+        admin: sections.admin,
+        tls_required: sections.tls.required.unwrap_or(production),
+        tls: sections.tls,
+        run_dir: sections.server.run_dir.clone().unwrap_or_else(|| default_run_dir(&listen, environment)),
+        server: sections.server,
+        pool: sections.pool,
+        limits: sections.limits,
+        timeouts: sections.timeouts,
+        watch: sections.watch,
+        listen,
+        origins: HashMap::new(),
+    };
+    (config, found)
+}
+
+fn default_listen(production: bool) -> Vec<ListenAddress> {
+    let host = if production { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
+    vec![ListenAddress::Tcp((host, 6432).into())]
+}
+
+/// Two gateways on one machine need two directories: the port tells them apart.
+fn default_run_dir(listen: &[ListenAddress], environment: &Environment) -> PathBuf {
+    let port = listen.iter().find_map(|address| match address {
+        ListenAddress::Tcp(address) => Some(address.port()),
+        ListenAddress::Unix(_) => None,
+    });
+    let port = port.map_or_else(|| "local".to_owned(), |port| port.to_string());
+    match environment.get("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory).join(format!("vitrine-{port}")),
+        None => PathBuf::from(format!("/tmp/vitrine-{}-{port}", rustix::process::geteuid().as_raw())),
+    }
+}
+
+fn inline_users(given: &[Secret], found: &mut Found) -> Vec<InlineUser> {
+    let mut users: Vec<InlineUser> = Vec::new();
+    for (index, pair) in given.iter().enumerate() {
+        let number = index + 1;
+        match pair.expose().split_once(':') {
+            Some((name, password)) if !name.is_empty() && !password.is_empty() => {
+                if users.iter().any(|user| user.name == name) {
+                    found.push(("users".to_owned(), format!("the user {name:?} is there twice")));
+                }
+                users.push(InlineUser { name: name.to_owned(), password: Secret::new(password) });
+            }
+            Some(_) | None => found.push(("users".to_owned(), format!("entry {number} is not name:password"))),
+        }
+    }
+    users
+}
+
+fn databases(customer: Customer, entries: Vec<DatabaseEntry>, pool_size: usize, found: &mut Found) -> Vec<Database> {
+    let mut databases: Vec<Database> = Vec::new();
+    let first = customer
+        .url
+        .map(|url| ("customer.url".to_owned(), DatabaseEntry { name: None, url: Some(url), pool_size: None }));
+    let more = entries.into_iter().enumerate().map(|(index, entry)| (format!("database[{}].url", index + 1), entry));
+    for (key, entry) in first.into_iter().chain(more) {
+        let Some(url) = entry.url else {
+            found.push((key, "is missing".to_owned()));
+            continue;
+        };
+        let name = match (entry.name, database_of(&url)) {
+            (Some(name), Ok(_)) if name.is_empty() => Err("the database's name is empty".to_owned()),
+            (Some(name), Ok(_)) => Ok(name),
+            (None, Ok(Some(name))) => Ok(name),
+            (None, Ok(None)) => Err("expected a URL that names a database, postgres://user@host/database".to_owned()),
+            (_, Err(message)) => Err(message),
+        };
+        match name {
+            Ok(name) if databases.iter().any(|other| other.name == name) => {
+                found.push((key, format!("another database is called {name:?} too")));
+            }
+            Ok(name) => databases.push(Database { name, url, pool_size: entry.pool_size.unwrap_or(pool_size), key }),
+            Err(message) => found.push((key, message)),
+        }
+    }
+    databases
+}
+
+/// The database's name in a URL, percent-decoded. The rest of the URL is read by whoever connects.
+fn database_of(url: &Secret) -> Result<Option<String>, String> {
+    let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.expose().strip_prefix(scheme));
+    let rest = rest.ok_or("expected a URL that begins with postgres:// or postgresql://")?;
+    let before_query = rest.split_once('?').map_or(rest, |(before, _)| before);
+    let Some((_, path)) = before_query.split_once('/') else { return Ok(None) };
+    let name = percent_decoded(path).ok_or("the database's name has a bad %-escape")?;
+    Ok((!name.is_empty()).then_some(name))
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::new();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digits = [bytes.next()?, bytes.next()?];
+            out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok().filter(|text| !text.contains('\0'))
+}
+
+fn mappings(entries: Vec<UserEntry>, found: &mut Found) -> Vec<UserMapping> {
+    let mut mappings: Vec<UserMapping> = Vec::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let key = format!("user[{}]", index + 1);
+        match entry.name {
+            None => found.push((format!("{key}.name"), "is missing".to_owned())),
+            Some(name) if mappings.iter().any(|other| other.name == name) => {
+                found.push((format!("{key}.name"), format!("the user {name:?} is there twice")));
+            }
+            Some(name) => mappings.push(UserMapping {
+                name,
+                databases: entry.databases,
+                upstream_user: entry.upstream_user,
+                upstream_password_file: entry.upstream_password_file,
+                key,
+            }),
+        }
+    }
+    mappings
+}

@@ -1,0 +1,244 @@
+//! Every setting of the gateway. The words above a setting are its entry in `config/vitrine.toml` and in `vitrine config reference`.
+
+use super::address::ListenAddress;
+use super::section::section;
+use super::value::{Millis, Secret, words};
+use std::path::PathBuf;
+
+words! {
+    /// How careful the defaults are.
+    Mode {
+        /// Loopback, pretty logs, a warning where production would refuse.
+        Development = "development",
+        /// TLS, SCRAM, a role that cannot write, JSON logs; inline passwords are refused.
+        Production = "production",
+    }
+}
+
+words! {
+    /// What happens when the customer role could write.
+    Posture {
+        /// Refuse to serve.
+        Strict = "strict",
+        /// Serve, and say it loudly.
+        Warn = "warn",
+    }
+}
+
+words! {
+    /// How clients prove who they are.
+    Auth {
+        /// SCRAM-SHA-256, and -PLUS over TLS (RFC 5802, RFC 7677).
+        Scram = "scram",
+        /// A client certificate whose common name is the user.
+        Certificate = "cert",
+        /// Nobody asks: development on loopback only.
+        Trust = "trust",
+    }
+}
+
+words! {
+    /// How logs are written.
+    LogFormat {
+        /// One JSON object a line.
+        Json = "json",
+        /// For people.
+        Pretty = "pretty",
+    }
+}
+
+words! {
+    /// How much is logged.
+    LogLevel {
+        /// Failures only.
+        Error = "error",
+        /// Failures and what needs attention.
+        Warn = "warn",
+        /// Also refusals, starts and stops.
+        Info = "info",
+        /// Also every connection and every statement's shape.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+section! {
+    /// Above the first section: who may come in, and where.
+    pub(super) Top at "" {
+        /// `production` requires TLS, SCRAM, a users file, the strict posture and JSON logs;
+        /// `development` listens on loopback, logs for people and warns where production refuses.
+        mode: Mode = Mode::Development;
+        /// What to do when the customer role could write: `strict` refuses to serve, `warn` serves and says so.
+        /// Default: strict in production, warn in development.
+        posture: Option<Posture> = None, such as "\"strict\"";
+        /// Where PostgreSQL clients connect. Default: 127.0.0.1:6432 in development, 0.0.0.0:6432 in production.
+        listen: Option<Vec<ListenAddress>> = None, such as "[\"0.0.0.0:6432\", \"unix:/run/vitrine/.s.PGSQL.6432\"]";
+        /// How clients prove who they are. Default: scram; trust where development runs on loopback without any user.
+        auth: Option<Auth> = None, such as "\"scram\"";
+        /// Users with passwords in clear, `name:password`. Development only.
+        users: Vec<Secret> = Vec::new();
+        /// File with one `name SCRAM-SHA-256$…` a line, verifiers as PostgreSQL keeps them in pg_authid. SIGHUP reads it again.
+        users_file: Option<PathBuf> = None, such as "\"/etc/vitrine/users\"";
+        /// The policy: what may be read and called beyond the built-in rules. SIGHUP reads it again.
+        policy: Option<PathBuf> = None, such as "\"config/policy.toml\"";
+        /// How logs are written. Default: json in production, pretty in development.
+        log: Option<LogFormat> = None, such as "\"json\"";
+        /// How much is logged.
+        log_level: LogLevel = LogLevel::Info;
+    }
+}
+
+section! {
+    /// The customer database: what the gateway shows and never lets anyone write.
+    pub(super) Customer at "customer" {
+        /// PostgreSQL URL with the read-only role. The database is offered under its own name, so that a client changes
+        /// host and port of its URL and nothing else. More databases: `[[database]]`.
+        url: Option<Secret> = None, such as "\"postgres://vitrine@db.internal:5432/shop\"";
+    }
+}
+
+section! {
+    /// The tool database: what the insight app derives.
+    pub(super) Insights at "insights" {
+        /// PostgreSQL URL of the insights store.
+        url: Option<Secret> = None, such as "\"postgres://insights@tools.internal:5432/insights\"";
+    }
+}
+
+section! {
+    /// Operations over HTTP: /livez, /readyz, /metrics. No authentication: keep it inside.
+    pub Admin at "admin" {
+        /// Where the admin port listens.
+        listen: Vec<ListenAddress> = vec![ListenAddress::Tcp(([127, 0, 0, 1], 6433).into())];
+    }
+}
+
+section! {
+    /// TLS towards clients. SIGHUP reads the files again.
+    pub Tls at "tls" {
+        /// Certificate chain, PEM.
+        cert: Option<PathBuf> = None, such as "\"/etc/vitrine/server.crt\"";
+        /// Its private key, PEM.
+        key: Option<PathBuf> = None, such as "\"/etc/vitrine/server.key\"";
+        /// Authorities that client certificates must come from, PEM; needed for auth cert.
+        client_ca: Option<PathBuf> = None, such as "\"/etc/vitrine/clients.crt\"";
+        /// Refuse TCP clients that do not ask for TLS. Default: true in production.
+        required: Option<bool> = None, such as "true";
+    }
+}
+
+section! {
+    /// The process.
+    pub Server at "server" {
+        /// Threads that serve clients; 0 means one for each core.
+        threads: usize = 0, in 0..=1024;
+        /// Directory of the process id and of the sockets by which a new process takes over; only its owner may enter it.
+        /// Default: `$XDG_RUNTIME_DIR/vitrine-PORT` or `/tmp/vitrine-UID-PORT`.
+        run_dir: Option<PathBuf> = None, such as "\"/run/vitrine\"";
+        /// Longest time from SIGTERM to the end: sessions finish their transaction, then receive 57P01.
+        shutdown_timeout_ms: Millis = Millis(30_000), in 0..=86_400_000;
+        /// After a new process took over: how long sessions of the old one go on before they are told 57P01 at the next transaction boundary.
+        upgrade_linger_ms: Millis = Millis(60_000), in 0..=86_400_000;
+    }
+}
+
+section! {
+    /// Connections to the customer database: one pool for each database and role.
+    pub Pool at "pool" {
+        /// Connections in one pool.
+        size: usize = 20, in 1..=10_000;
+        /// Clients that may wait for a connection; one more is told 53300.
+        waiting_max: usize = 1_000, in 0..=1_000_000;
+        /// Longest wait for a connection, then 53300.
+        wait_timeout_ms: Millis = Millis(5_000), in 1..=3_600_000;
+        /// Longest time to connect and authenticate.
+        connect_timeout_ms: Millis = Millis(5_000), in 1..=600_000;
+        /// A connection idle for longer is closed; 0 keeps it.
+        idle_timeout_ms: Millis = Millis(300_000), in 0..=86_400_000;
+        /// A connection older than this is replaced when it is free; 0 keeps it.
+        lifetime_ms: Millis = Millis(3_600_000), in 0..=604_800_000;
+    }
+}
+
+section! {
+    /// A limit on everything. In brackets what a client is told that reaches it.
+    pub Limits at "limits" {
+        /// Clients at once (53300).
+        clients_max: usize = 10_000, in 1..=1_000_000;
+        /// Longest frontend message, bytes (08P01).
+        frame_bytes_max: usize = 16_777_216, in 65_536..=1_073_741_823;
+        /// Longest text of statements, bytes (54000).
+        statement_bytes_max: usize = 1_048_576, in 1_024..=1_073_741_823;
+        /// Deepest nesting of comments (54001).
+        comment_depth_max: usize = 32, in 0..=10_000;
+        /// Deepest nesting of expressions and queries (54001).
+        nesting_depth_max: usize = 1_000, in 16..=100_000;
+        /// Statements in one simple query (54000).
+        statements_max: usize = 1_000, in 1..=100_000;
+        /// Prepared statements of one client (54000).
+        prepared_statements_max: usize = 10_000, in 1..=1_000_000;
+        /// Portals of one client (54000).
+        portals_max: usize = 1_000, in 1..=1_000_000;
+        /// Bytes a client may hold in prepared statements and portals (54000).
+        session_bytes_max: usize = 67_108_864, in 65_536..=1_073_741_824;
+        /// Rows of one result (54000); 0 means no limit.
+        result_rows_max: u64 = 0;
+        /// Bytes of one result (54000); 0 means no limit.
+        result_bytes_max: u64 = 0;
+        /// Largest value that constants of a statement may build, bytes (54000).
+        constant_bytes_max: u64 = 67_108_864;
+    }
+}
+
+section! {
+    /// Time limits.
+    pub Timeouts at "timeouts" {
+        /// From the first byte to the end of authentication; then the connection is closed.
+        startup_ms: Millis = Millis(15_000), in 100..=600_000;
+        /// Longest run of one statement (57014); 0 means no limit.
+        statement_ms: Millis = Millis(300_000), in 0..=86_400_000;
+        /// Longest idle time inside a transaction (25P03); 0 means no limit.
+        idle_in_transaction_ms: Millis = Millis(60_000), in 0..=86_400_000;
+        /// Longest idle time of a client outside a transaction (57P05); 0 means no limit.
+        idle_session_ms: Millis = Millis(0), in 0..=604_800_000;
+    }
+}
+
+section! {
+    /// The snapshot of the customer's catalog that names are resolved against, and the watch over the customer role.
+    pub Watch at "watch" {
+        /// How often the catalog is read again.
+        catalog_refresh_ms: Millis = Millis(30_000), in 1_000..=3_600_000;
+        /// An older catalog counts as missing: only what is certain from the text passes, and /readyz says so.
+        catalog_age_max_ms: Millis = Millis(300_000), in 1_000..=86_400_000;
+        /// How often the customer role is looked at.
+        posture_refresh_ms: Millis = Millis(300_000), in 1_000..=86_400_000;
+    }
+}
+
+section! {
+    /// One more customer database; the section may be repeated, and the n-th is VITRINE_DATABASE_n_… in the environment.
+    pub(super) DatabaseEntry at "database" {
+        /// The name clients ask for. Default: the database name of the URL.
+        name: Option<String> = None, such as "\"shop\"";
+        /// PostgreSQL URL with the read-only role.
+        url: Option<Secret> = None, such as "\"postgres://vitrine@db.internal:5432/shop\"";
+        /// Connections in this database's pools. Default: `pool.size`.
+        pool_size: Option<usize> = None, in 1..=10_000, such as "20";
+    }
+}
+
+section! {
+    /// A client user with its own role upstream; the section may be repeated, and the n-th is VITRINE_USER_n_… in the environment.
+    pub(super) UserEntry at "user" {
+        /// The client user.
+        name: Option<String> = None, such as "\"analyst\"";
+        /// The databases it may use. Default: all.
+        databases: Vec<String> = Vec::new();
+        /// The role upstream. Default: the role of the database's URL.
+        upstream_user: Option<String> = None, such as "\"analyst_read\"";
+        /// File with the role's password.
+        upstream_password_file: Option<PathBuf> = None, such as "\"/run/secrets/analyst_read\"";
+    }
+}

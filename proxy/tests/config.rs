@@ -1,0 +1,265 @@
+//! The configuration: every mistake in one run, each with its place; the environment beats the file; nothing unknown passes.
+
+use std::path::Path;
+use std::process::Command;
+use vitrine::config::{Auth, Config, Environment, LogFormat, Mode, Posture, parse, reference};
+
+const FILE: &str = "vitrine.toml";
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Reads a file's text and an environment; mistakes as they are printed.
+fn read(text: &str, pairs: &[(&str, &str)]) -> (Config, Vec<String>) {
+    let (config, mistakes) = parse(Some((Path::new(FILE), text)), &environment(pairs));
+    (config, mistakes.iter().map(ToString::to_string).collect())
+}
+
+fn accepted(text: &str, pairs: &[(&str, &str)]) -> Config {
+    let (config, mistakes) = read(text, pairs);
+    assert!(mistakes.is_empty(), "{mistakes:#?}");
+    config
+}
+
+#[test]
+fn the_shipped_file_is_the_reference_and_equals_the_defaults() {
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/vitrine.toml");
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(shipped, reference()).unwrap();
+    }
+    let text = std::fs::read_to_string(shipped).unwrap();
+    assert!(text == reference(), "config/vitrine.toml is not the reference: REWRITE=1 writes it");
+    let url = [("VITRINE_CUSTOMER_URL", "postgres://u@h/shop")];
+    let from_file = accepted(&text, &url);
+    let from_nothing = accepted("", &url);
+    assert_eq!(settings(&from_file), settings(&from_nothing));
+}
+
+/// Everything but the places where values were given.
+fn settings(config: &Config) -> String {
+    let shown = format!("{config:?}");
+    shown.split("origins").next().unwrap().to_owned()
+}
+
+#[test]
+fn every_example_of_the_reference_is_accepted() {
+    let mut text = String::new();
+    for line in reference().lines() {
+        let setting = line.strip_prefix("# ").filter(|rest| {
+            rest.starts_with("[[")
+                || rest
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        });
+        let line = setting.unwrap_or(line);
+        // Two spellings of one database, and inline users, would be mistakes of their own.
+        if !line.starts_with("client_ca") {
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    let text = text.replacen("/shop\"", "/main\"", 1);
+    let (_, mistakes) = read(&text, &[]);
+    assert!(mistakes.is_empty(), "{mistakes:#?}\n{text}");
+}
+
+#[test]
+fn it_starts_without_a_file() {
+    let (config, mistakes) =
+        parse(None, &environment(&[("VITRINE_CUSTOMER_URL", "postgres://u:p@h:1/sh%6Fp?sslmode=require")]));
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    assert_eq!(config.databases[0].name, "shop");
+    assert_eq!(config.mode, Mode::Development);
+    assert_eq!((config.auth, config.posture, config.log), (Auth::Trust, Posture::Warn, LogFormat::Pretty));
+    assert_eq!(config.listen[0].to_string(), "127.0.0.1:6432");
+}
+
+#[test]
+fn production_is_strict_by_default() {
+    let config = accepted(
+        "mode = \"production\"\nusers_file = \"/u\"\n[tls]\ncert = \"/c\"\nkey = \"/k\"\n[customer]\nurl = \"postgres://u@h/shop\"",
+        &[],
+    );
+    assert_eq!((config.auth, config.posture, config.log), (Auth::Scram, Posture::Strict, LogFormat::Json));
+    assert!(config.tls_required);
+    assert_eq!(config.listen[0].to_string(), "0.0.0.0:6432");
+}
+
+#[test]
+fn production_refuses_what_development_allows() {
+    let (_, mistakes) = read(
+        "mode = \"production\"\nauth = \"trust\"\nposture = \"warn\"\nlog = \"pretty\"\nusers = [\"a:b\"]\n\
+         [tls]\nrequired = false\n[customer]\nurl = \"postgres://u@h/shop\"",
+        &[],
+    );
+    assert_eq!(
+        mistakes,
+        [
+            "vitrine.toml:2: auth: production does not trust: scram or cert",
+            "vitrine.toml:2: auth: trust is for loopback: set users or listen on 127.0.0.1",
+            "vitrine.toml:3: posture: production refuses to serve with a role that could write: strict",
+            "vitrine.toml:4: log: production logs json",
+            "vitrine.toml:5: users: production takes users from users_file, as SCRAM verifiers",
+            "vitrine.toml:7: tls.required: production requires TLS",
+            "configuration: tls.cert: production needs a certificate",
+        ]
+    );
+}
+
+#[test]
+fn the_environment_beats_the_file() {
+    let file = "mode = \"development\"\n[customer]\nurl = \"postgres://u@h/from_file\"\n[pool]\nsize = 7\n[limits]\nclients_max = 11\n";
+    let config = accepted(file, &[("VITRINE_POOL_SIZE", "9"), ("VITRINE_CUSTOMER_URL", "postgres://u@h/from_env")]);
+    assert_eq!(config.pool.size, 9);
+    assert_eq!(config.limits.clients_max, 11);
+    assert_eq!(config.databases.len(), 1);
+    assert_eq!(config.databases[0].name, "from_env");
+    assert_eq!(config.databases[0].pool_size, 9);
+}
+
+#[test]
+fn every_setting_has_its_variable() {
+    let mut count = 0;
+    for line in reference().lines() {
+        let Some((name, _)) = line.strip_prefix("# [VITRINE_").and_then(|rest| rest.split_once(':')) else { continue };
+        let name = format!("VITRINE_{name}");
+        let (_, mistakes) = parse(None, &environment(&[(&name, "\u{1}")]));
+        let unknown = mistakes.iter().any(|mistake| mistake.to_string().contains("no setting has this name"));
+        assert!(!unknown, "{name} is in the reference but not read");
+        count += 1;
+    }
+    assert!(count > 40, "only {count} variables in the reference");
+}
+
+#[test]
+fn several_databases_and_users_from_file_and_environment() {
+    let file = r#"
+users = ["analyst:x", "app:y"]
+[[database]]
+url = "postgres://v@a/shop"
+[[database]]
+name = "archive"
+url = "postgres://v@b/shop"
+pool_size = 3
+[[user]]
+name = "analyst"
+databases = ["archive"]
+upstream_user = "analyst_read"
+"#;
+    let config = accepted(
+        file,
+        &[
+            ("VITRINE_DATABASE_3_URL", "postgres://v@c/third"),
+            ("VITRINE_DATABASE_1_POOL_SIZE", "5"),
+            ("VITRINE_USER_1_UPSTREAM_USER", "other"),
+        ],
+    );
+    let offered: Vec<_> = config.databases.iter().map(|d| (d.name.as_str(), d.pool_size)).collect();
+    assert_eq!(offered, [("shop", 5), ("archive", 3), ("third", 20)]);
+    assert_eq!(config.mappings[0].upstream_user.as_deref(), Some("other"));
+    assert_eq!(config.users.len(), 2);
+    assert_eq!(config.auth, Auth::Scram);
+}
+
+#[test]
+fn one_run_lists_every_mistake_with_its_place() {
+    let file = "mode = \"producton\"\n\
+                listen = [\"0.0.0.0:6432\", \"nowhere\"]\n\
+                [limits]\n\
+                frame_bytes_max = 12\n\
+                frame_byte_max = 65536\n\
+                clients_max = \"many\"\n\
+                [tls]\n\
+                cert = 5\n\
+                [typo]\n\
+                x = 1\n\
+                [customer]\n\
+                url = \"mysql://u:hunter2@h/shop\"\n";
+    let (_, mistakes) = read(file, &[("VITRINE_POOL_SIZE", "-1"), ("VITRINE_POSTUER", "strict")]);
+    assert_eq!(
+        mistakes,
+        [
+            "vitrine.toml:1: mode: expected development or production, found \"producton\"",
+            "vitrine.toml:2: listen: expected IP:PORT or unix:/PATH, found \"nowhere\"",
+            "vitrine.toml:4: limits.frame_bytes_max: 12 is not between 65536 and 1073741823",
+            "vitrine.toml:5: limits.frame_byte_max: no such setting",
+            "vitrine.toml:6: limits.clients_max: expected a whole number, found a string",
+            "vitrine.toml:8: tls.cert: expected a string, found an integer",
+            "vitrine.toml:10: typo.x: no such setting",
+            "vitrine.toml:12: customer.url: expected a URL that begins with postgres:// or postgresql://",
+            "environment: VITRINE_POOL_SIZE: expected a whole number of zero or more, found \"-1\"",
+            "environment: VITRINE_POSTUER: no setting has this name, see `vitrine config reference`",
+        ]
+    );
+    assert!(!mistakes.join("").contains("hunter2"));
+}
+
+#[test]
+fn bad_inputs_one_by_one() {
+    let url = "[customer]\nurl = \"postgres://u@h/shop\"\n";
+    for (file, pairs, expected) in [
+        ("", &[][..], "no customer database"),
+        ("[customer]\nurl = \"postgres://u@h\"", &[], "names a database"),
+        ("[customer]\nurl = \"postgres://u@h/%zz\"", &[], "bad %-escape"),
+        ("[customer]\nurl = \"postgres://u@h/vitrine\"", &[], "own database"),
+        ("[customer\n", &[("VITRINE_CUSTOMER_URL", "postgres://u@h/d")], "vitrine.toml:1: "),
+        (
+            "mode = \"development\"\nmode = \"development\"\n",
+            &[("VITRINE_CUSTOMER_URL", "postgres://u@h/d")],
+            "duplicate key",
+        ),
+        (url, &[("VITRINE_LISTEN", "0.0.0.0:6432"), ("VITRINE_AUTH", "trust")], "trust is for loopback"),
+        (url, &[("VITRINE_LISTEN", "0.0.0.0:6432")], "needs users or users_file"),
+        (url, &[("VITRINE_LISTEN", "127.0.0.1:1,127.0.0.1:1")], "is there twice"),
+        (url, &[("VITRINE_LISTEN", "127.0.0.1:6433")], "is an address of listen too"),
+        (url, &[("VITRINE_USERS", "justaname")], "entry 1 is not name:password"),
+        (url, &[("VITRINE_USERS", "a:b,a:c")], "is there twice"),
+        (url, &[("VITRINE_TLS_CERT", "/c")], "a certificate needs its key"),
+        (url, &[("VITRINE_TLS_KEY", "/c")], "a key needs its certificate"),
+        (url, &[("VITRINE_TLS_REQUIRED", "true")], "cannot be required without"),
+        (url, &[("VITRINE_TLS_REQUIRED", "perhaps")], "expected true or false"),
+        (url, &[("VITRINE_AUTH", "cert")], "client certificates come from"),
+        (url, &[("VITRINE_AUTH", "md5")], "expected scram or cert or trust"),
+        (url, &[("VITRINE_LIMITS_FRAME_BYTES_MAX", "65536")], "more than limits.frame_bytes_max"),
+        (url, &[("VITRINE_WATCH_CATALOG_AGE_MAX_MS", "1000")], "always be stale"),
+        (url, &[("VITRINE_POOL_LIFETIME_MS", "1000")], "more than pool.lifetime_ms"),
+        (url, &[("VITRINE_DATABASE_0_URL", "postgres://u@h/x")], "no setting has this name"),
+        (url, &[("VITRINE_DATABASE_3_URL", "postgres://u@h/x")], "database[1].url: is missing"),
+        (url, &[("VITRINE_DATABASE_1_URL", "postgres://u@h/shop")], "is called \"shop\" too"),
+        (url, &[("VITRINE_USER_1_UPSTREAM_USER", "x")], "user[1].name: is missing"),
+        (url, &[("VITRINE_USER_1_NAME", "x"), ("VITRINE_USER_1_DATABASES", "nope")], "no database is called \"nope\""),
+        (url, &[("VITRINE_USER_1_NAME", "x"), ("VITRINE_USER_1_UPSTREAM_PASSWORD_FILE", "/p")], "needs upstream_user"),
+    ] {
+        let (_, mistakes) = read(file, pairs);
+        assert!(mistakes.iter().any(|mistake| mistake.contains(expected)), "{file:?} {pairs:?}: {mistakes:#?}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let config = accepted(
+        "users = [\"app:hunter2\"]\n[customer]\nurl = \"postgres://u:hunter2@h/shop\"\n[insights]\nurl = \"postgres://u:hunter2@h/i\"",
+        &[],
+    );
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn the_program_lists_the_mistakes_and_exits_78() {
+    for arguments in [&["serve"][..], &["config", "check"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_vitrine"))
+            .args(arguments)
+            .env_clear()
+            .env("VITRINE_POOL_SIZE", "0")
+            .env("VITRINE_POSTUER", "strict")
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(78), "{errors}");
+        for expected in ["VITRINE_POOL_SIZE: 0 is not between", "VITRINE_POSTUER: no setting", "no customer database"] {
+            assert!(errors.contains(expected), "{errors}");
+        }
+        assert!(output.stdout.is_empty());
+    }
+}
