@@ -7,4 +7,5 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod sql;
+pub mod upstream;
 pub mod wire;
