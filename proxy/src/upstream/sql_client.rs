@@ -126,11 +126,7 @@ fn put(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
 }
 
 impl AsyncRead for Adopted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.greeting.is_empty() {
             let length = self.greeting.len().min(buffer.remaining());
             buffer.put_slice(&self.greeting.split_to(length));

@@ -17,9 +17,9 @@ use bytes::BytesMut;
 use crate::upstream::{Connection, Endpoint, PreparedStatements, SslMode, Target, UpstreamIo};
 
 pub use error::{ConnectError, ServerError};
+pub(in crate::upstream) use packet::{Packet, next_packet, server_error, text_pair};
 pub use pinned::PINNED;
 pub(in crate::upstream) use pinned::still_pinned;
-pub(in crate::upstream) use packet::{Packet, next_packet, server_error, text_pair};
 pub(in crate::upstream) use tls::TlsCache;
 
 /// Opens a connection and leaves it ready for a query, with the settings of [`PINNED`] in force.

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::io::Pending;
 use super::Connection;
+use super::io::Pending;
 use crate::upstream::connect::{ServerError, next_packet, server_error, text_pair};
 
 /// What looking at an idle connection showed.

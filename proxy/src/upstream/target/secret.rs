@@ -50,7 +50,8 @@ impl Secret {
             Source::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-                let line = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+                let line =
+                    text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
                 if line.is_empty() || line.len() > SECRET_BYTES_MAX {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
