@@ -111,6 +111,38 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Every rule, for metrics and references; `name` is exhaustive and a test holds the two equal.
+    pub const ALL: &'static [Self] = &[
+        Self::Syntax,
+        Self::Limit,
+        Self::ReadersDisagree,
+        Self::Write,
+        Self::Definition,
+        Self::Maintenance,
+        Self::Lock,
+        Self::Code,
+        Self::ReadWriteTransaction,
+        Self::TwoPhase,
+        Self::Notification,
+        Self::Identity,
+        Self::Setting,
+        Self::Copy,
+        Self::UnsupportedNode,
+        Self::Function,
+        Self::TextAsCode,
+        Self::UnknownFunction,
+        Self::Operator,
+        Self::UnknownOperator,
+        Self::Type,
+        Self::UnknownType,
+        Self::Relation,
+        Self::UnknownRelation,
+        Self::View,
+        Self::AttributeCall,
+        Self::ConstantBomb,
+        Self::UnsupportedStatement,
+    ];
+
     /// The stable name, as printed by `vitrine check` and counted in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -144,5 +176,17 @@ impl Rule {
             Self::ConstantBomb => "constant_bomb",
             Self::UnsupportedStatement => "unsupported_statement",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_listed() {
+        let source = include_str!("denial.rs");
+        let arms = source.lines().filter(|line| line.contains("=> \"") && line.contains("Self::")).count();
+        assert_eq!(Rule::ALL.len(), arms);
     }
 }

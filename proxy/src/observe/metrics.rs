@@ -1,0 +1,181 @@
+//! The gateway's counters, by name.
+
+use super::counter::{Counter, Gauge, Histogram};
+use super::prometheus::Exposition;
+use crate::sql::Rule;
+
+/// Every counter. Adding to one takes no lock and allocates nothing, so a session may do it for each message.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Connections accepted from clients.
+    pub clients_accepted: Counter,
+    /// Clients connected now.
+    pub clients: Gauge,
+    /// Clients refused because `limits.clients_max` was reached.
+    pub clients_refused: Counter,
+    /// Failed logins.
+    pub logins_failed: Counter,
+    /// Cancel requests received.
+    pub cancels: Counter,
+    /// Statements that were permitted.
+    pub statements_permitted: Counter,
+    /// Statements whose verdict was known and needed no second reading.
+    pub verdicts_remembered: Counter,
+    /// Statements on which the two readers disagreed: a fault of a reader or an attack, worth an alert either way.
+    pub readers_disagree: Counter,
+    /// Bytes received from clients.
+    pub client_bytes_in: Counter,
+    /// Bytes sent to clients.
+    pub client_bytes_out: Counter,
+    /// Rows sent to clients.
+    pub rows: Counter,
+    /// Errors that PostgreSQL answered with.
+    pub upstream_errors: Counter,
+    /// Attempts to connect upstream that failed.
+    pub upstream_connects_failed: Counter,
+    /// Connections made upstream.
+    pub upstream_connects: Counter,
+    /// Upstream connections destroyed because their state could not be vouched for.
+    pub upstream_destroyed: Counter,
+    /// From sending a statement upstream to the end of its answer.
+    pub statement_time: Histogram,
+    /// Waiting for a connection of the pool.
+    pub pool_wait: Histogram,
+    /// Configuration reloads that took effect.
+    pub reloads: Counter,
+    /// Configuration reloads that were refused because of a mistake.
+    pub reloads_refused: Counter,
+    denials: Vec<(Rule, Counter)>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            clients_accepted: Counter::default(),
+            clients: Gauge::default(),
+            clients_refused: Counter::default(),
+            logins_failed: Counter::default(),
+            cancels: Counter::default(),
+            statements_permitted: Counter::default(),
+            verdicts_remembered: Counter::default(),
+            readers_disagree: Counter::default(),
+            client_bytes_in: Counter::default(),
+            client_bytes_out: Counter::default(),
+            rows: Counter::default(),
+            upstream_errors: Counter::default(),
+            upstream_connects_failed: Counter::default(),
+            upstream_connects: Counter::default(),
+            upstream_destroyed: Counter::default(),
+            statement_time: Histogram::default(),
+            pool_wait: Histogram::default(),
+            reloads: Counter::default(),
+            reloads_refused: Counter::default(),
+            denials: Rule::ALL.iter().map(|rule| (*rule, Counter::default())).collect(),
+        }
+    }
+}
+
+/// One pool as it stands when the metrics are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolGauges {
+    /// The database clients ask for.
+    pub database: String,
+    /// The role upstream.
+    pub role: String,
+    /// Connections in use.
+    pub busy: usize,
+    /// Connections ready for use.
+    pub idle: usize,
+    /// Clients that wait for one.
+    pub waiting: usize,
+    /// Most connections the pool may have.
+    pub size: usize,
+}
+
+impl Metrics {
+    /// Counts a refusal under its rule.
+    pub fn denied(&self, rule: Rule) {
+        if rule == Rule::ReadersDisagree {
+            self.readers_disagree.increment();
+        }
+        if let Some((_, counter)) = self.denials.iter().find(|(known, _)| *known == rule) {
+            counter.increment();
+        }
+    }
+
+    /// How often `rule` refused.
+    #[must_use]
+    pub fn denials_of(&self, rule: Rule) -> u64 {
+        self.denials.iter().find(|(known, _)| *known == rule).map_or(0, |(_, counter)| counter.total())
+    }
+
+    /// Refusals by all rules.
+    #[must_use]
+    pub fn denials(&self) -> u64 {
+        self.denials.iter().map(|(_, counter)| counter.total()).sum()
+    }
+
+    /// Writes every counter.
+    pub fn expose(&self, out: &mut Exposition) {
+        out.counter("vitrine_clients_accepted_total", "Connections accepted from clients.", &self.clients_accepted);
+        out.gauge("vitrine_clients", "Clients connected now.", self.clients.value());
+        out.counter("vitrine_clients_refused_total", "Clients refused for limits.clients_max.", &self.clients_refused);
+        out.counter("vitrine_logins_failed_total", "Failed logins.", &self.logins_failed);
+        out.counter("vitrine_cancels_total", "Cancel requests received.", &self.cancels);
+        out.family("vitrine_statements_total", "counter", "Statements by verdict.");
+        out.sample("vitrine_statements_total", &[("verdict", "permit")], self.statements_permitted.total());
+        out.sample("vitrine_statements_total", &[("verdict", "deny")], self.denials());
+        out.family("vitrine_denials_total", "counter", "Refused statements by rule.");
+        for (rule, counter) in &self.denials {
+            out.sample("vitrine_denials_total", &[("rule", rule.name())], counter.total());
+        }
+        out.counter("vitrine_verdicts_remembered_total", "Verdicts that were known.", &self.verdicts_remembered);
+        out.counter("vitrine_readers_disagree_total", "Statements the readers disagree on.", &self.readers_disagree);
+        out.counter("vitrine_client_received_bytes_total", "Bytes received from clients.", &self.client_bytes_in);
+        out.counter("vitrine_client_sent_bytes_total", "Bytes sent to clients.", &self.client_bytes_out);
+        out.counter("vitrine_rows_total", "Rows sent to clients.", &self.rows);
+        out.counter("vitrine_upstream_errors_total", "Errors answered by PostgreSQL.", &self.upstream_errors);
+        out.counter("vitrine_upstream_connects_total", "Connections made upstream.", &self.upstream_connects);
+        out.counter("vitrine_upstream_connects_failed_total", "Failed connects.", &self.upstream_connects_failed);
+        out.counter("vitrine_upstream_destroyed_total", "Connections not vouched for.", &self.upstream_destroyed);
+        out.histogram("vitrine_statement_seconds", "Time of a statement upstream.", &self.statement_time);
+        out.histogram("vitrine_pool_wait_seconds", "Time waited for a connection.", &self.pool_wait);
+        out.counter("vitrine_reloads_total", "Reloads that took effect.", &self.reloads);
+        out.counter("vitrine_reloads_refused_total", "Reloads refused for a mistake.", &self.reloads_refused);
+    }
+}
+
+impl PoolGauges {
+    /// Writes the gauges of every pool.
+    pub fn expose(pools: &[Self], out: &mut Exposition) {
+        out.family("vitrine_pool_connections", "gauge", "Connections upstream by state.");
+        for pool in pools {
+            let labels = |state| [("database", pool.database.as_str()), ("role", pool.role.as_str()), ("state", state)];
+            out.sample("vitrine_pool_connections", &labels("busy"), pool.busy);
+            out.sample("vitrine_pool_connections", &labels("idle"), pool.idle);
+        }
+        out.family("vitrine_pool_waiting", "gauge", "Clients that wait for a connection.");
+        for pool in pools {
+            let labels = [("database", pool.database.as_str()), ("role", pool.role.as_str())];
+            out.sample("vitrine_pool_waiting", &labels, pool.waiting);
+        }
+        out.family("vitrine_pool_size", "gauge", "Most connections a pool may have.");
+        for pool in pools {
+            let labels = [("database", pool.database.as_str()), ("role", pool.role.as_str())];
+            out.sample("vitrine_pool_size", &labels, pool.size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_counts_under_its_rule() {
+        let metrics = Metrics::default();
+        metrics.denied(Rule::Write);
+        metrics.denied(Rule::ReadersDisagree);
+        assert_eq!((metrics.denials_of(Rule::Write), metrics.denials(), metrics.readers_disagree.total()), (1, 2, 1));
+    }
+}
