@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod gateway;
 pub mod observe;
 pub mod sql;
 pub mod upstream;
