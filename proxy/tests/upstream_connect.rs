@@ -1,4 +1,5 @@
 //! Logging in to real PostgreSQL servers, by every method, and being refused properly.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use std::time::Duration;
 

@@ -6,6 +6,7 @@
 mod cancel;
 mod connect;
 mod connection;
+mod pool;
 mod sql_client;
 mod target;
 
@@ -15,5 +16,6 @@ pub use connection::{
     BackendKey, Connection, Health, Parameters, PreparedKey, PreparedStatements, Registered, SessionFacts, UpstreamIo,
     statement_name,
 };
+pub use pool::{Lease, Pool, PoolError, PoolLimits, PoolStats, Settings};
 pub use sql_client::{SqlConnect, sql_client, sql_pool};
 pub use target::{ChannelBinding, Endpoint, Identity, Roots, Secret, SslMode, Target, TargetError, Tls};

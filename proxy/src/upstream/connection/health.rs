@@ -74,3 +74,82 @@ impl Connection {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use bytes::BytesMut;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::upstream::{BackendKey, Parameters, PreparedStatements, SessionFacts, UpstreamIo};
+
+    /// A session whose server end is in our hands.
+    fn session() -> (Connection, UnixStream) {
+        let (ours, server) = UnixStream::pair().unwrap();
+        let facts = SessionFacts {
+            search_path: String::new(),
+            role: String::new(),
+            login: String::new(),
+            database: String::new(),
+            server_version: 0,
+            superuser: false,
+            standby: false,
+        };
+        let connection = Connection {
+            io: UpstreamIo::Unix(ours),
+            rx: BytesMut::new(),
+            key: BackendKey::default(),
+            parameters: Parameters::default(),
+            facts: Arc::new(facts),
+            prepared: PreparedStatements::default(),
+            settings: Arc::default(),
+            created: Instant::now(),
+        };
+        (connection, server)
+    }
+
+    async fn look_after(bytes: &[u8]) -> (Health, Connection) {
+        let (mut connection, mut server) = session();
+        assert_eq!(connection.look(), Health::Alive);
+        server.write_all(bytes).await.unwrap();
+        if let UpstreamIo::Unix(stream) = &connection.io {
+            stream.readable().await.unwrap();
+        }
+        (connection.look(), connection)
+    }
+
+    #[tokio::test]
+    async fn reports_and_notices_on_an_idle_session_are_read() {
+        let (health, mut connection) = look_after(b"S\0\0\0\x11TimeZone\0UTC\0N\0\0\0\x05\0").await;
+        assert_eq!(health, Health::Alive);
+        assert_eq!(connection.parameters.value("timezone"), Some("UTC"));
+        // Its other end is gone now.
+        assert_eq!(connection.look(), Health::Gone(None));
+    }
+
+    #[tokio::test]
+    async fn a_pin_that_is_lost_and_anything_else_is_astray() {
+        for bytes in [
+            &b"S\0\0\0\x19client_encoding\0SJIS\0"[..],
+            b"S\0\0\0\x11Time",
+            b"Z\0\0\0\x05I",
+            b"S\xff\xff\xff\xff",
+            b"N\0\x7f\xff\xff",
+            b"S\0\0\0\x12TimeZone\0UTC\0x",
+        ] {
+            let (health, _) = look_after(bytes).await;
+            assert_eq!(health, Health::Astray, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_words_of_a_server_are_kept() {
+        let (health, _) = look_after(b"E\0\0\0\x19VFATAL\0C57P01\0Mgone\0\0").await;
+        let Health::Gone(Some(words)) = health else { panic!("{health:?}") };
+        assert_eq!((words.sqlstate.code(), words.message.as_str()), ("57P01", "gone"));
+    }
+}

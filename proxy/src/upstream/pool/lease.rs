@@ -1,0 +1,98 @@
+//! A connection on loan.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+
+use super::Pool;
+use super::state::Pooled;
+use crate::upstream::Connection;
+
+/// A connection on loan. [`Lease::release`] gives it back; dropping it destroys the connection, because nobody vouched
+/// for its state.
+pub struct Lease(Box<Pooled>);
+
+impl Lease {
+    pub(super) fn new(pool: &Pool, mut pooled: Box<Pooled>) -> Self {
+        pooled.lender = Some(pool.clone());
+        Self(pooled)
+    }
+
+    /// Gives the connection back: idle, outside a transaction, every answer read, and `settings` saying what is applied.
+    /// One with bytes left unread is destroyed all the same.
+    pub fn release(self) {
+        let Self(mut pooled) = self;
+        if pooled.connection.rx.is_empty()
+            && let Some(pool) = pooled.lender.take()
+        {
+            pool.give_back(pooled);
+        }
+    }
+
+    /// Destroys the connection because the server closed it or broke it, and looks at all idle ones: after a restart
+    /// of the server they are dead too, and the next lease should not find that out one by one.
+    pub fn distrust(self) {
+        let pool = self.0.lender.clone();
+        drop(self);
+        if let Some(pool) = pool {
+            pool.sift();
+        }
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        if let Some(pool) = self.lender.take() {
+            self.say_goodbye();
+            pool.forget();
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0.connection
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("process_id", &self.key.process_id).finish_non_exhaustive()
+    }
+}
+
+/// A lease on its way to one who waits. If nobody takes it (the client left that moment), it goes back untouched.
+pub(super) struct Handed(Option<Lease>);
+
+impl Handed {
+    pub(super) fn new(lease: Lease) -> Self {
+        Self(Some(lease))
+    }
+
+    pub(super) fn into_lease(mut self) -> Option<Lease> {
+        self.0.take()
+    }
+
+    /// Takes the connection out again without telling the pool: for use under its lock.
+    pub(super) fn into_pooled(mut self) -> Option<Box<Pooled>> {
+        self.0.take().map(|Lease(mut pooled)| {
+            pooled.lender = None;
+            pooled
+        })
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some(lease) = self.0.take() {
+            lease.release();
+        }
+    }
+}
