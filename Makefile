@@ -1,0 +1,47 @@
+# Everything a person types. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# rustup's own folder may not be on the PATH of a shell that is not a login shell.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export RUST_TEST_THREADS ?= 4
+
+CARGO_FLAGS := --workspace --locked
+# Options of `make demo`, such as DEMO="--once" or DEMO="--port 7432".
+DEMO ?=
+
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers bench
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
+
+deps: ## install what is missing from Debian's packages (does nothing when all is there)
+	@.ci/deps
+
+demo: deps ## start a private PostgreSQL with a sample database and the gateway in front of it, and take the tour
+	@cargo build --quiet --locked --package vitrine --bin vitrine
+	@exec $${CARGO_TARGET_DIR:-target}/debug/vitrine demo $(DEMO)
+
+fmt: ## format the code
+	cargo fmt --all
+
+clippy: deps ## lint, warnings are errors
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+check: deps ## formatting and lints, as in continuous integration
+	cargo fmt --all --check
+	@$(MAKE) clippy
+
+test: deps ## all tests, on private PostgreSQL servers of their own
+	cargo test $(CARGO_FLAGS) --no-fail-fast
+
+test-matrix: deps ## the integration tests on PostgreSQL 15, 16, 17 and 18
+	proxy/tests/matrix/run
+
+test-drivers: deps ## real drivers from their registries: psql, psycopg, node-postgres, pgx, pgjdbc and others
+	proxy/tests/drivers/run
+
+bench: deps ## direct, pgbouncer and Vitrine in one interleaved run
+	loadtests/bench/run
