@@ -3,6 +3,8 @@
 //! **Architecture invariant:** nothing in here knows a catalog, a policy, a socket or a clock: text in, values out.
 
 mod denial;
+mod grammar;
+mod lexer;
 mod limits;
 mod statement;
 
@@ -24,7 +26,8 @@ pub fn read(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
     if text.len() > limits.statement_bytes_max {
         return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long"));
     }
-    Err(Denial::new(Rule::UnsupportedStatement, SqlState::FEATURE_NOT_SUPPORTED, "no reader yet"))
+    let readings = stacker::grow(64 << 20, || grammar::read(text, limits))?;
+    Ok(readings.into_iter().map(|reading| reading.statement).collect())
 }
 
 /// The text with comments dropped and literals replaced, fit for logs.

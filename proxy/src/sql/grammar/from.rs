@@ -1,0 +1,252 @@
+//! FROM: relations, subqueries, functions, joins, samples, XMLTABLE.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    Alias, ColumnDef, JoinExpr, Node, RangeFunction, RangeSubselect, RangeTableFunc, RangeTableFuncCol,
+    RangeTableSample, RangeVar,
+};
+
+use super::bomb::Size;
+use super::columns;
+use super::nodes::{clauses, defining_statements, expressions, leaves, maintaining_statements, other_statements};
+use super::nodes::{readable_statements, statement_parts, writing_expressions, writing_statements};
+use super::scope::{Columns, Source};
+use super::select::select_of;
+use super::walk::{ITEMS_MAX, Walk, inner, place, qualified, strings, too_deep, unexpected, unsupported};
+use crate::sql::denial::Denial;
+use crate::sql::statement::{FunctionRef, RelationRef};
+
+impl<'t> Walk<'t> {
+    pub(super) fn from_item(&mut self, item: &'t Node) -> Result<(), Denial> {
+        if self.scope.items() >= ITEMS_MAX {
+            return Err(too_deep());
+        }
+        self.deeper(|walk| match inner(item)? {
+            NodeEnum::RangeVar(relation) => walk.range_var(relation),
+            NodeEnum::RangeSubselect(subquery) => walk.range_subselect(subquery),
+            NodeEnum::RangeFunction(function) => walk.range_function(function),
+            NodeEnum::JoinExpr(join) => walk.join(join),
+            NodeEnum::RangeTableSample(sample) => walk.sample(sample),
+            NodeEnum::RangeTableFunc(table) => walk.xml_table(table),
+            NodeEnum::JsonTable(table) => walk.json_table(table),
+            other @ (expressions!()
+            | leaves!()
+            | clauses!()
+            | readable_statements!()
+            | writing_statements!()
+            | defining_statements!()
+            | maintaining_statements!()
+            | other_statements!()
+            | statement_parts!()
+            | writing_expressions!()) => Err(unexpected(other)),
+        })
+    }
+
+    fn range_var(&mut self, relation: &'t RangeVar) -> Result<(), Denial> {
+        let alias = relation.alias.as_ref();
+        let name = alias.map_or(relation.relname.as_str(), |alias| &alias.aliasname);
+        let unqualified = relation.schemaname.is_empty() && relation.catalogname.is_empty();
+        if let Some(columns) = unqualified.then(|| self.scope.cte(&relation.relname)).flatten() {
+            self.scope.add_item(name, Source::Columns(renamed(columns, alias)));
+            return Ok(());
+        }
+        let index = self.named_relation(relation)?;
+        let names = columns::of_alias(alias);
+        let schema = (!relation.schemaname.is_empty()).then_some(relation.schemaname.as_str());
+        self.scope.add_item(
+            name,
+            if names.is_empty() {
+                Source::Relation { index, schema, aliased: alias.is_some() }
+            } else {
+                Source::Columns(names)
+            },
+        );
+        Ok(())
+    }
+
+    /// Records a relation that cannot be a common table expression.
+    pub(super) fn named_relation(&mut self, relation: &RangeVar) -> Result<usize, Denial> {
+        let RangeVar { catalogname, schemaname, relname, inh, relpersistence: _, alias: _, location } = relation;
+        if relname.is_empty() {
+            return Err(unsupported("a relation without a name"));
+        }
+        let part = |name: &String| (!name.is_empty()).then(|| name.clone());
+        Ok(self.relation(RelationRef {
+            database: part(catalogname),
+            schema: part(schemaname),
+            name: relname.clone(),
+            only: !inh,
+            position: place(*location),
+        }))
+    }
+
+    fn range_subselect(&mut self, item: &'t RangeSubselect) -> Result<(), Denial> {
+        let RangeSubselect { lateral, subquery, alias } = item;
+        let query = select_of(subquery.as_deref(), None)?;
+        let hidden = self.scope.hide(!lateral);
+        let size = self.select(query)?;
+        self.scope.hide(hidden);
+        self.add_table(alias.as_ref(), None, columns::of_query(query, alias.as_ref()), size);
+        Ok(())
+    }
+
+    /// Adds a FROM item that is not a relation under its alias, or under the name it has without one.
+    pub(super) fn add_table(
+        &mut self,
+        alias: Option<&'t Alias>,
+        default_name: Option<&'t str>,
+        columns: Columns<'t>,
+        size: Size,
+    ) {
+        let name = alias.map(|alias| alias.aliasname.as_str()).or(default_name);
+        if size.bytes > 0 {
+            // A renamed column may be any of the widest.
+            let renamed = columns::of_alias(alias);
+            renamed.iter().copied().chain(name).for_each(|name| self.widen(name, size));
+        }
+        if let Some(name) = name {
+            self.scope.add_item(name, Source::Columns(columns));
+        }
+    }
+
+    fn range_function(&mut self, item: &'t RangeFunction) -> Result<(), Denial> {
+        let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias, coldeflist } = item;
+        let mut widest = Size::NOTHING;
+        let mut default_name = None;
+        let mut names: Vec<&'t str> = columns::of_alias(alias.as_ref()).to_vec();
+        for function in functions {
+            let NodeEnum::List(pair) = inner(function)? else { return Err(unexpected(inner(function)?)) };
+            let [call, definitions] = pair.items.as_slice() else { return Err(unsupported("a function in FROM")) };
+            widest = widest.or(self.expression(call)?);
+            default_name = default_name.or_else(|| columns::of_function(call));
+            // No column definition list is an empty node.
+            if definitions.node.is_some() {
+                let NodeEnum::List(list) = inner(definitions)? else { return Err(unexpected(inner(definitions)?)) };
+                self.column_definitions(&list.items, &mut names)?;
+            }
+        }
+        self.column_definitions(coldeflist, &mut names)?;
+        self.add_table(alias.as_ref(), default_name, names.into(), widest);
+        Ok(())
+    }
+
+    /// `AS t(a int, b text COLLATE "C")`.
+    fn column_definitions(&mut self, definitions: &'t [Node], names: &mut Vec<&'t str>) -> Result<(), Denial> {
+        for definition in definitions {
+            let NodeEnum::ColumnDef(column) = inner(definition)? else { return Err(unexpected(inner(definition)?)) };
+            let ColumnDef {
+                colname,
+                type_name,
+                compression: _,
+                inhcount: _,
+                is_local: _,
+                is_not_null: _,
+                is_from_type: _,
+                storage: _,
+                storage_name: _,
+                raw_default,
+                cooked_default,
+                identity: _,
+                identity_sequence: _,
+                generated: _,
+                coll_clause,
+                coll_oid: _,
+                constraints,
+                fdwoptions,
+                location: _,
+            } = column.as_ref();
+            if raw_default.is_some() || cooked_default.is_some() || !constraints.is_empty() || !fdwoptions.is_empty() {
+                return Err(unsupported("a constraint of a column in FROM"));
+            }
+            names.push(colname);
+            type_name.as_ref().map_or(Ok(None), |named| self.type_name(named))?;
+            coll_clause.as_deref().map_or(Ok(Size::NOTHING), |clause| self.collate(clause))?;
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, join: &'t JoinExpr) -> Result<(), Denial> {
+        let JoinExpr { jointype: _, is_natural, larg, rarg, using_clause, join_using_alias, quals, alias, rtindex: _ } =
+            join;
+        let (Some(left), Some(right)) = (larg.as_deref(), rarg.as_deref()) else { return Err(unsupported("a join")) };
+        let first = self.scope.items();
+        self.from_item(left)?;
+        self.from_item(right)?;
+        if *is_natural || !using_clause.is_empty() {
+            self.implied_operator("=", None);
+        }
+        let outer = self.scope.see_from(first);
+        if let Some(alias) = join_using_alias {
+            self.scope.add_item(&alias.aliasname, Source::Columns(using_clause.iter().filter_map(columns::text).collect()));
+        }
+        self.maybe(quals.as_deref())?;
+        self.scope.see_from(outer);
+        if let Some(alias) = alias {
+            self.scope.hide_items(first);
+            self.scope.add_item(&alias.aliasname, Source::Columns(columns::of_alias(Some(alias))));
+        }
+        Ok(())
+    }
+
+    fn sample(&mut self, sample: &'t RangeTableSample) -> Result<(), Denial> {
+        let RangeTableSample { relation, method, args, repeatable, location } = sample;
+        let Some(NodeEnum::RangeVar(relation)) = relation.as_deref().map(inner).transpose()? else {
+            return Err(unsupported("TABLESAMPLE of something that is not a table"));
+        };
+        self.range_var(relation)?;
+        let parts = strings(method)?;
+        let (schema, name) = qualified(&parts)?;
+        // A sampling method is a function of one argument, of type internal.
+        self.function(FunctionRef {
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+            arguments: 1,
+            variadic: false,
+            named: false,
+            position: place(*location),
+        });
+        self.witness.implied.insert(name.to_owned());
+        let hidden = self.scope.hide(true);
+        self.all(args)?;
+        self.maybe(repeatable.as_deref())?;
+        self.scope.hide(hidden);
+        self.uses.unrepeatable_sample |= repeatable.is_none();
+        Ok(())
+    }
+
+    fn xml_table(&mut self, table: &'t RangeTableFunc) -> Result<(), Denial> {
+        let RangeTableFunc { lateral: _, docexpr, rowexpr, namespaces, columns, alias, location: _ } = table;
+        self.construct("xmltable");
+        self.maybe(docexpr.as_deref())?;
+        self.maybe(rowexpr.as_deref())?;
+        for namespace in namespaces {
+            self.target(namespace)?;
+        }
+        let mut names: Vec<&'t str> = columns::of_alias(alias.as_ref()).to_vec();
+        for column in columns {
+            let NodeEnum::RangeTableFuncCol(column) = inner(column)? else { return Err(unexpected(inner(column)?)) };
+            let RangeTableFuncCol { colname, type_name, for_ordinality: _, is_not_null: _, colexpr, coldefexpr, location: _ } =
+                column.as_ref();
+            if names.len() < ITEMS_MAX {
+                names.push(colname);
+            }
+            type_name.as_ref().map_or(Ok(None), |named| self.type_name(named))?;
+            self.maybe(colexpr.as_deref())?;
+            self.maybe(coldefexpr.as_deref())?;
+        }
+        // Column aliases rename the first columns: then only the new names are certain.
+        let certain = if alias.as_ref().is_some_and(|alias| !alias.colnames.is_empty()) {
+            columns::of_alias(alias.as_ref())
+        } else {
+            names.into()
+        };
+        self.add_table(alias.as_ref(), Some("xmltable"), certain, Size::NOTHING);
+        Ok(())
+    }
+}
+
+/// Columns of a WITH query under an alias that may rename the first of them.
+fn renamed<'t>(columns: Columns<'t>, alias: Option<&'t Alias>) -> Columns<'t> {
+    let names = columns::of_alias(alias);
+    if names.is_empty() { columns } else { names }
+}

@@ -1,0 +1,45 @@
+//! The first reader: PostgreSQL's own grammar (libpg_query), walked in full. It decides.
+//!
+//! **Architecture invariant:** every kind of node is named in the walk, and every structure is taken apart with all its
+//! fields, so that a new grammar breaks the build and not the wall. What is not on the list is refused.
+
+mod bomb;
+mod call;
+mod columns;
+mod expr;
+mod from;
+mod json;
+mod nodes;
+mod refusal;
+mod scope;
+mod select;
+mod session;
+mod statement;
+mod syntax;
+mod types;
+mod utility;
+mod walk;
+
+pub(super) use walk::{Witness, too_deep};
+
+use super::denial::{Denial, Rule};
+use super::limits::Limits;
+use super::statement::Statement;
+use crate::wire::sqlstate::SqlState;
+
+/// A statement, and what the second reader is asked to confirm.
+pub(super) struct Reading {
+    pub(super) statement: Statement,
+    pub(super) witness: Witness,
+}
+
+/// Reads a text that is within the limits of bytes and depth. Needs a deep stack.
+pub(super) fn read(text: &str, limits: &Limits) -> Result<Vec<Reading>, Denial> {
+    let parsed = pg_query::parse(text, 0).map_err(|error| syntax::refusal(text, error))?;
+    let statements = &parsed.protobuf.stmts;
+    if statements.len() > limits.statements_max {
+        return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "too many statements in one text")
+            .detail(format!("the limit is {}", limits.statements_max)));
+    }
+    statements.iter().map(|statement| statement::read(text, statement, limits)).collect()
+}

@@ -1,0 +1,91 @@
+//! Refusals of whole statements, in PostgreSQL's words.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::Node;
+
+use super::nodes::{clauses, defining_statements, expressions, from_items, leaves, maintaining_statements};
+use super::nodes::{readable_statements, statement_parts, writing_expressions, writing_statements};
+use crate::sql::denial::{Denial, Rule};
+use crate::wire::sqlstate::SqlState;
+
+const READ_ONLY_HINT: &str = "this gateway answers reads; connect to the database itself to change it";
+
+fn read_only(rule: Rule, tag: &str, position: Option<usize>) -> Denial {
+    Denial::new(
+        rule,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+        format!("cannot execute {tag} through a read-only gateway"),
+    )
+    .hint(READ_ONLY_HINT)
+    .at(position)
+}
+
+/// A statement that writes data.
+pub(super) fn write(tag: &str, position: Option<usize>) -> Denial {
+    read_only(Rule::Write, tag, position)
+}
+
+/// A query that locks rows.
+pub(super) fn lock(tag: &str) -> Denial {
+    read_only(Rule::Lock, tag, None)
+}
+
+/// A statement that writes where a query is expected: in WITH, in COPY, in EXPLAIN, in PREPARE.
+pub(super) fn written_in_query(statement: &NodeEnum, position: Option<usize>) -> Denial {
+    write(writing_tag(statement), position)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "a word for the message; the refusal stands whatever it is")]
+fn writing_tag(statement: &NodeEnum) -> &'static str {
+    match statement {
+        NodeEnum::InsertStmt(_) => "INSERT",
+        NodeEnum::UpdateStmt(_) => "UPDATE",
+        NodeEnum::DeleteStmt(_) => "DELETE",
+        NodeEnum::MergeStmt(_) => "MERGE",
+        NodeEnum::TruncateStmt(_) => "TRUNCATE TABLE",
+        NodeEnum::CreateTableAsStmt(_) => "CREATE TABLE AS",
+        NodeEnum::RefreshMatViewStmt(_) => "REFRESH MATERIALIZED VIEW",
+        _ => "a statement that writes",
+    }
+}
+
+/// Why a statement that is not a read is refused; `words` are its own first keywords.
+pub(super) fn statement(statement: &NodeEnum, words: &str, position: usize) -> Denial {
+    let refused = |rule, state, message: String| Denial::new(rule, state, message).at(position);
+    match statement {
+        writing_statements!() => write(writing_tag(statement), Some(position)),
+        defining_statements!() => read_only(Rule::Definition, words, Some(position)),
+        maintaining_statements!() => read_only(Rule::Maintenance, words, Some(position)),
+        NodeEnum::LockStmt(_) => read_only(Rule::Lock, "LOCK TABLE", Some(position)),
+        NodeEnum::NotifyStmt(_) => read_only(Rule::Notification, "NOTIFY", Some(position)),
+        NodeEnum::ListenStmt(_) => refused(
+            Rule::Notification,
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "LISTEN is not supported: connections to the database are shared".to_owned(),
+        ),
+        NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) => {
+            refused(Rule::Code, SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for {words}"))
+                .detail("the code that it runs cannot be reviewed")
+        }
+        NodeEnum::ConstraintsSetStmt(_) => refused(
+            Rule::UnsupportedStatement,
+            SqlState::FEATURE_NOT_SUPPORTED,
+            "SET CONSTRAINTS is not supported: nothing is written here".to_owned(),
+        ),
+        readable_statements!()
+        | statement_parts!()
+        | expressions!()
+        | from_items!()
+        | writing_expressions!()
+        | leaves!()
+        | clauses!() => super::walk::unexpected(statement).at(position),
+    }
+}
+
+/// The statement inside EXPLAIN or PREPARE, which must be a read.
+pub(super) fn inner_statement(node: &Node, words: &str, position: usize) -> Denial {
+    match super::walk::inner(node) {
+        Ok(inner) => statement(inner, words, position),
+        Err(denial) => denial,
+    }
+}

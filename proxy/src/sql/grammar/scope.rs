@@ -1,0 +1,138 @@
+//! Which names a place in a statement can see: FROM items by level, common table expressions by PostgreSQL's rules.
+//!
+//! <https://www.postgresql.org/docs/current/queries-with.html>, `parse_relation.c` (`refnameNamespaceItem`).
+
+use std::rc::Rc;
+
+use crate::sql::statement::FieldSource;
+
+/// Names of columns that a FROM item certainly has. It may have more.
+pub(super) type Columns<'t> = Rc<[&'t str]>;
+
+/// What a FROM item is, as far as the text tells.
+#[derive(Debug, Clone)]
+pub(super) enum Source<'t> {
+    /// A relation under its own column names.
+    Relation { index: usize, schema: Option<&'t str>, aliased: bool },
+    /// Anything with columns that are certainly there.
+    Columns(Columns<'t>),
+}
+
+/// A FROM item under the name that column references use.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<'t> {
+    pub(super) name: &'t str,
+    pub(super) source: Source<'t>,
+}
+
+/// The FROM items of one SELECT.
+#[derive(Debug, Default)]
+struct Level<'t> {
+    entries: Vec<Entry<'t>>,
+    /// Items before this one cannot be seen from here: a join's condition sees its own two sides alone.
+    visible_from: usize,
+    /// A subquery in FROM without LATERAL does not see what stands beside it.
+    hidden: bool,
+}
+
+#[derive(Debug)]
+struct Cte<'t> {
+    name: &'t str,
+    columns: Columns<'t>,
+}
+
+/// The scopes around one place of the tree, innermost last.
+#[derive(Debug, Default)]
+pub(super) struct Scope<'t> {
+    levels: Vec<Level<'t>>,
+    ctes: Vec<Cte<'t>>,
+}
+
+impl<'t> Scope<'t> {
+    /// Opens a SELECT; returns the mark that [`Scope::leave`] takes.
+    pub(super) fn enter(&mut self) -> usize {
+        self.levels.push(Level::default());
+        self.ctes.len()
+    }
+
+    /// Closes a SELECT: its FROM items and its WITH queries are gone.
+    pub(super) fn leave(&mut self, mark: usize) {
+        self.levels.pop();
+        self.ctes.truncate(mark);
+    }
+
+    pub(super) fn add_cte(&mut self, name: &'t str, columns: Columns<'t>) {
+        self.ctes.push(Cte { name, columns });
+    }
+
+    /// The columns of the common table expression of that name, if one is in sight.
+    pub(super) fn cte(&self, name: &str) -> Option<Columns<'t>> {
+        self.ctes.iter().rev().find(|cte| cte.name == name).map(|cte| Rc::clone(&cte.columns))
+    }
+
+    pub(super) fn cte_count(&self) -> usize {
+        self.ctes.len()
+    }
+
+    /// How many FROM items the current SELECT has so far.
+    pub(super) fn items(&self) -> usize {
+        self.levels.last().map_or(0, |level| level.entries.len())
+    }
+
+    pub(super) fn add_item(&mut self, name: &'t str, source: Source<'t>) {
+        if let Some(level) = self.levels.last_mut() {
+            level.entries.push(Entry { name, source });
+        }
+    }
+
+    /// Forgets the items from `first` on: an alias on a join hides what is inside.
+    pub(super) fn hide_items(&mut self, first: usize) {
+        if let Some(level) = self.levels.last_mut() {
+            level.entries.truncate(first);
+        }
+    }
+
+    /// Restricts the current SELECT to its items from `first` on; returns what was in force.
+    pub(super) fn see_from(&mut self, first: usize) -> usize {
+        self.levels.last_mut().map_or(0, |level| std::mem::replace(&mut level.visible_from, first))
+    }
+
+    /// Hides the current SELECT's items from what is inside, or shows them; returns what was in force.
+    pub(super) fn hide(&mut self, hidden: bool) -> bool {
+        self.levels.last_mut().is_some_and(|level| std::mem::replace(&mut level.hidden, hidden))
+    }
+
+    /// What `qualifier` is in `qualifier.name` or `schema.qualifier.name`.
+    pub(super) fn resolve(&self, schema: Option<&str>, qualifier: &str, name: &str) -> FieldSource {
+        for level in self.levels.iter().rev().filter(|level| !level.hidden) {
+            let mut found = level.entries.iter().skip(level.visible_from).filter(|entry| entry.answers(schema, qualifier));
+            if let Some(entry) = found.next() {
+                // Two items of one name: PostgreSQL refuses, or tells them apart by rules that the text does not show.
+                return if found.next().is_none() { entry.field(name) } else { FieldSource::Unknown };
+            }
+        }
+        FieldSource::Unknown
+    }
+}
+
+impl Entry<'_> {
+    fn answers(&self, schema: Option<&str>, qualifier: &str) -> bool {
+        if self.name != qualifier {
+            return false;
+        }
+        match (schema, &self.source) {
+            (None, _) => true,
+            // Without a schema of its own the item may be the one meant: the search path decides.
+            (Some(wanted), Source::Relation { schema, aliased: false, .. }) => schema.is_none_or(|own| own == wanted),
+            (Some(_), Source::Relation { aliased: true, .. } | Source::Columns(_)) => false,
+        }
+    }
+
+    fn field(&self, name: &str) -> FieldSource {
+        match &self.source {
+            Source::Relation { index, .. } => FieldSource::Relation(*index),
+            Source::Columns(columns) if columns.contains(&name) => FieldSource::Column,
+            Source::Columns(_) => FieldSource::Unknown,
+        }
+    }
+}

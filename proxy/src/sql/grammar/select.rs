@@ -1,0 +1,312 @@
+//! SELECT, VALUES and WITH.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    CommonTableExpr, CteCycleClause, CteSearchClause, IntoClause, LockClauseStrength, LockingClause, Node, ResTarget,
+    SelectStmt, SetOperation, SortBy, WindowDef, WithClause,
+};
+
+use super::bomb::Size;
+use super::columns;
+use super::nodes::writing_statements;
+use super::walk::{ITEMS_MAX, Walk, inner, place, qualified, string, strings, too_deep, unexpected, unsupported};
+use crate::sql::denial::Denial;
+use crate::sql::grammar::refusal;
+use crate::sql::statement::OperatorRef;
+
+impl<'t> Walk<'t> {
+    /// A query in brackets, in WITH, in FROM, in COPY …; returns the size of its widest column.
+
+    /// A whole SELECT in a scope of its own.
+    pub(super) fn select(&mut self, query: &'t SelectStmt) -> Result<Size, Denial> {
+        self.deeper(|walk| {
+            let mark = walk.scope.enter();
+            let size = walk.select_in_scope(query);
+            walk.scope.leave(mark);
+            size
+        })
+    }
+
+    fn select_in_scope(&mut self, query: &'t SelectStmt) -> Result<Size, Denial> {
+        let SelectStmt {
+            distinct_clause,
+            into_clause,
+            target_list,
+            from_clause,
+            where_clause,
+            group_clause,
+            group_distinct: _,
+            having_clause,
+            window_clause,
+            values_lists,
+            sort_clause,
+            limit_offset,
+            limit_count,
+            limit_option: _,
+            locking_clause,
+            with_clause,
+            op,
+            all: _,
+            larg,
+            rarg,
+        } = query;
+        if let Some(into) = into_clause {
+            return Err(select_into(into));
+        }
+        with_clause.as_ref().map_or(Ok(()), |with| self.with(with))?;
+        let mut size = self.set_operation(*op, larg.as_deref(), rarg.as_deref())?;
+        for item in from_clause {
+            self.from_item(item)?;
+        }
+        for row in values_lists {
+            size = size.or(self.values_row(row)?);
+        }
+        self.distinct(distinct_clause)?;
+        size = size.or(self.targets(target_list)?);
+        self.maybe(where_clause.as_deref())?;
+        self.grouping(group_clause)?;
+        self.maybe(having_clause.as_deref())?;
+        for window in window_clause {
+            let NodeEnum::WindowDef(window) = inner(window)? else { return Err(unexpected(inner(window)?)) };
+            self.window(window)?;
+        }
+        self.order(sort_clause)?;
+        self.maybe(limit_offset.as_deref())?;
+        self.maybe(limit_count.as_deref())?;
+        locking_clause.first().map_or(Ok(()), |clause| Err(locking(clause)))?;
+        Ok(size)
+    }
+
+    fn set_operation(
+        &mut self,
+        op: i32,
+        left: Option<&'t SelectStmt>,
+        right: Option<&'t SelectStmt>,
+    ) -> Result<Size, Denial> {
+        match SetOperation::try_from(op) {
+            Ok(SetOperation::SetopNone) => Ok(Size::NOTHING),
+            Ok(SetOperation::SetopUnion | SetOperation::SetopIntersect | SetOperation::SetopExcept) => {
+                let (Some(left), Some(right)) = (left, right) else { return Err(unsupported("a set operation")) };
+                self.implied_operator("=", None);
+                self.implied_operator("<", None);
+                Ok(self.select(left)?.or(self.select(right)?))
+            }
+            Ok(SetOperation::Undefined) | Err(_) => Err(unsupported("a set operation")),
+        }
+    }
+
+    fn values_row(&mut self, row: &'t Node) -> Result<Size, Denial> {
+        let NodeEnum::List(list) = inner(row)? else { return Err(unexpected(inner(row)?)) };
+        let mut widest = Size::NOTHING;
+        for value in &list.items {
+            widest = widest.or(self.expression(value)?);
+        }
+        Ok(widest)
+    }
+
+    fn distinct(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
+        for node in clause {
+            self.implied_operator("=", None);
+            self.implied_operator("<", None);
+            // Plain DISTINCT is a list of one empty node.
+            if node.node.is_some() {
+                self.expression(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn targets(&mut self, targets: &'t [Node]) -> Result<Size, Denial> {
+        let mut widest = Size::NOTHING;
+        for target in targets {
+            widest = widest.or(self.target(target)?);
+        }
+        Ok(widest)
+    }
+
+    /// `value AS name`, in a target list and in the argument lists of XML functions.
+    pub(super) fn target(&mut self, target: &'t Node) -> Result<Size, Denial> {
+        let NodeEnum::ResTarget(target) = inner(target)? else { return Err(unexpected(inner(target)?)) };
+        let ResTarget { name, indirection, val, location: _ } = target.as_ref();
+        self.indirection(indirection)?;
+        let size = self.maybe(val.as_deref())?;
+        if size.bytes > 0 {
+            let named = if name.is_empty() { val.as_deref().and_then(columns::of_function) } else { Some(name.as_str()) };
+            named.into_iter().for_each(|name| self.widen(name, size));
+        }
+        Ok(size)
+    }
+
+    /// Remembers that a column of that name may hold a value built out of constants.
+    pub(super) fn widen(&mut self, name: &'t str, size: Size) {
+        let widest = self.widths.entry(name).or_default();
+        *widest = (*widest).max(size.bytes);
+    }
+
+    pub(super) fn grouping(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
+        if !clause.is_empty() {
+            self.implied_operator("=", None);
+            self.implied_operator("<", None);
+        }
+        self.all(clause).map(drop)
+    }
+
+    /// ORDER BY, of a query, a window or an aggregate.
+    pub(super) fn order(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
+        for node in clause {
+            let NodeEnum::SortBy(sort) = inner(node)? else { return Err(unexpected(inner(node)?)) };
+            self.sort(sort)?;
+        }
+        Ok(())
+    }
+
+    fn sort(&mut self, sort: &'t SortBy) -> Result<(), Denial> {
+        let SortBy { node, sortby_dir: _, sortby_nulls: _, use_op, location } = sort;
+        self.maybe(node.as_deref())?;
+        self.implied_operator("=", None);
+        self.implied_operator("<", None);
+        if !use_op.is_empty() {
+            let parts = strings(use_op)?;
+            let (schema, name) = qualified(&parts)?;
+            self.operator(OperatorRef {
+                schema: schema.map(str::to_owned),
+                name: name.to_owned(),
+                arguments: 2,
+                position: place(*location),
+            });
+        }
+        Ok(())
+    }
+
+    /// OVER (…) and the WINDOW clause.
+    pub(super) fn window(&mut self, window: &'t WindowDef) -> Result<(), Denial> {
+        let WindowDef {
+            name: _,
+            refname: _,
+            partition_clause,
+            order_clause,
+            frame_options: _,
+            start_offset,
+            end_offset,
+            location,
+        } = window;
+        if !partition_clause.is_empty() {
+            self.implied_operator("=", place(*location));
+            self.implied_operator("<", place(*location));
+        }
+        self.all(partition_clause)?;
+        self.order(order_clause)?;
+        self.maybe(start_offset.as_deref())?;
+        self.maybe(end_offset.as_deref())?;
+        Ok(())
+    }
+
+    /// WITH: a query is in sight of those after it and of the body; of itself and all others when RECURSIVE.
+    fn with(&mut self, with: &'t WithClause) -> Result<(), Denial> {
+        let WithClause { ctes, recursive, location: _ } = with;
+        if self.scope.cte_count().saturating_add(ctes.len()) > ITEMS_MAX {
+            return Err(too_deep());
+        }
+        if *recursive {
+            for node in ctes {
+                self.announce(node)?;
+            }
+        }
+        for node in ctes {
+            self.cte(node)?;
+            if !*recursive {
+                self.announce(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, node: &'t Node) -> Result<(), Denial> {
+        let NodeEnum::CommonTableExpr(cte) = inner(node)? else { return Err(unexpected(inner(node)?)) };
+        let query = select_of(cte.ctequery.as_deref(), place(cte.location))?;
+        let columns = columns::of_named_query(query, &cte.aliascolnames);
+        let extra = [
+            cte.search_clause.as_ref().map(|clause| clause.search_seq_column.as_str()),
+            cte.cycle_clause.as_ref().map(|clause| clause.cycle_mark_column.as_str()),
+            cte.cycle_clause.as_ref().map(|clause| clause.cycle_path_column.as_str()),
+        ];
+        let columns = columns.iter().copied().chain(extra.into_iter().flatten()).collect();
+        self.witness.ctes.insert(cte.ctename.clone());
+        self.scope.add_cte(&cte.ctename, columns);
+        Ok(())
+    }
+
+    fn cte(&mut self, node: &'t Node) -> Result<(), Denial> {
+        let NodeEnum::CommonTableExpr(cte) = inner(node)? else { return Err(unexpected(inner(node)?)) };
+        let CommonTableExpr {
+            ctename: _,
+            aliascolnames,
+            ctematerialized: _,
+            ctequery,
+            search_clause,
+            cycle_clause,
+            location,
+            cterecursive: _,
+            cterefcount: _,
+            ctecolnames: _,
+            ctecoltypes: _,
+            ctecoltypmods: _,
+            ctecolcollations: _,
+        } = cte.as_ref();
+        let size = self.select(select_of(ctequery.as_deref(), place(*location))?)?;
+        for name in aliascolnames {
+            self.widen(string(name)?, size);
+        }
+        if let Some(clause) = search_clause {
+            let CteSearchClause { search_col_list: _, search_breadth_first: _, search_seq_column: _, location: _ } = clause;
+        }
+        cycle_clause.as_deref().map_or(Ok(()), |clause| self.cycle(clause))
+    }
+
+    fn cycle(&mut self, clause: &'t CteCycleClause) -> Result<(), Denial> {
+        let CteCycleClause {
+            cycle_col_list: _,
+            cycle_mark_column: _,
+            cycle_mark_value,
+            cycle_mark_default,
+            cycle_path_column: _,
+            location,
+            cycle_mark_type: _,
+            cycle_mark_typmod: _,
+            cycle_mark_collation: _,
+            cycle_mark_neop: _,
+        } = clause;
+        self.implied_operator("<>", place(*location));
+        self.implied_operator("=", place(*location));
+        self.maybe(cycle_mark_value.as_deref())?;
+        self.maybe(cycle_mark_default.as_deref())?;
+        Ok(())
+    }
+}
+
+/// The SELECT that a place for a query holds.
+pub(super) fn select_of(node: Option<&Node>, position: Option<usize>) -> Result<&SelectStmt, Denial> {
+    let query = inner(node.ok_or_else(|| unsupported("an empty query"))?)?;
+    if let NodeEnum::SelectStmt(query) = query {
+        return Ok(query);
+    }
+    Err(if matches!(query, writing_statements!()) { refusal::written_in_query(query, position) } else { unexpected(query) })
+}
+
+fn select_into(into: &IntoClause) -> Denial {
+    let position = into.rel.as_ref().and_then(|relation| place(relation.location));
+    refusal::write("SELECT INTO", position)
+}
+
+fn locking(node: &Node) -> Denial {
+    let clause = if let Some(NodeEnum::LockingClause(clause)) = &node.node { Some(clause) } else { None };
+    let strength = clause.map_or(0, |LockingClause { locked_rels: _, strength, wait_policy: _ }| *strength);
+    let tag = match LockClauseStrength::try_from(strength) {
+        Ok(LockClauseStrength::LcsForkeyshare) => "SELECT FOR KEY SHARE",
+        Ok(LockClauseStrength::LcsForshare) => "SELECT FOR SHARE",
+        Ok(LockClauseStrength::LcsFornokeyupdate) => "SELECT FOR NO KEY UPDATE",
+        Ok(LockClauseStrength::LcsForupdate) => "SELECT FOR UPDATE",
+        Ok(LockClauseStrength::Undefined | LockClauseStrength::LcsNone) | Err(_) => "SELECT with a locking clause",
+    };
+    refusal::lock(tag)
+}

@@ -1,0 +1,46 @@
+//! Names of types.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, TypeName};
+
+use super::walk::{Walk, inner, place, qualified, strings, unexpected, unsupported};
+use crate::sql::denial::Denial;
+use crate::sql::statement::TypeRef;
+
+impl<'t> Walk<'t> {
+    /// Records a type; returns its first modifier where that is a number: the n of char(n).
+    pub(super) fn type_name(&mut self, named: &'t TypeName) -> Result<Option<i128>, Denial> {
+        let TypeName { names, type_oid: _, setof: _, pct_type, typmods, typemod: _, array_bounds, location } = named;
+        if *pct_type {
+            return Err(unsupported("%TYPE"));
+        }
+        let parts = strings(names)?;
+        let (schema, name) = qualified(&parts)?;
+        self.named_type(TypeRef {
+            schema: schema.map(str::to_owned),
+            name: name.to_owned(),
+            array: !array_bounds.is_empty(),
+            position: place(*location),
+        });
+        for bound in array_bounds {
+            if !matches!(inner(bound)?, NodeEnum::Integer(_)) {
+                return Err(unexpected(inner(bound)?));
+            }
+        }
+        let mut first = None;
+        for modifier in typmods {
+            let size = self.expression(modifier)?;
+            first = first.or(size.number);
+        }
+        Ok(first)
+    }
+
+    /// A list of types, as PREPARE has one.
+    pub(super) fn type_names(&mut self, nodes: &'t [Node]) -> Result<(), Denial> {
+        for node in nodes {
+            let NodeEnum::TypeName(named) = inner(node)? else { return Err(unexpected(inner(node)?)) };
+            self.type_name(named)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Statements around a query: EXPLAIN, COPY, DECLARE CURSOR, PREPARE, EXECUTE.
+
+use std::ops::Range;
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::{
+    AConst, CopyStmt, DeclareCursorStmt, DefElem, ExecuteStmt, ExplainStmt, Node, PrepareStmt, RangeVar, a_const::Val,
+};
+
+use super::refusal;
+use super::select::select_of;
+use super::statement::words;
+use super::walk::{Walk, inner, place, string, unsupported};
+use crate::sql::denial::{Denial, Rule};
+use crate::sql::lexer::{Lexeme, Lexer};
+use crate::sql::statement::Kind;
+use crate::wire::sqlstate::SqlState;
+
+/// DECLARE … WITH HOLD, as `parsenodes.h` numbers it.
+const CURSOR_OPTION_HOLD: i32 = 0x0020;
+
+impl<'t> Walk<'t> {
+    /// <https://www.postgresql.org/docs/current/sql-explain.html>
+    pub(super) fn explain(&mut self, explain: &'t ExplainStmt, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
+        let ExplainStmt { query, options } = explain;
+        let (mut analyze, mut generic_plan) = (false, false);
+        for option in options {
+            let (name, value, position) = option_of(option)?;
+            match name {
+                "analyze" => analyze |= truth(value, position)?,
+                "generic_plan" => generic_plan |= truth(value, position)?,
+                "verbose" | "costs" | "settings" | "buffers" | "serialize" | "wal" | "timing" | "summary" | "memory"
+                | "format" => {}
+                _ => return Err(unknown_option("EXPLAIN", position)),
+            }
+        }
+        let query = query.as_deref().ok_or_else(|| unsupported("an empty EXPLAIN"))?;
+        let inner = match inner(query)? {
+            NodeEnum::SelectStmt(query) => self.select(query).map(|_| Kind::Select)?,
+            NodeEnum::DeclareCursorStmt(cursor) => self.declare_cursor(cursor, span.start)?,
+            NodeEnum::ExecuteStmt(execute) => self.execute(execute)?,
+            other => return Err(refusal::statement(other, &explained(text, span), span.start)),
+        };
+        Ok(Kind::Explain { analyze, generic_plan, inner: Box::new(inner) })
+    }
+
+    /// <https://www.postgresql.org/docs/current/sql-copy.html>
+    pub(super) fn copy(&mut self, copy: &'t CopyStmt, position: usize) -> Result<Kind, Denial> {
+        let CopyStmt { relation, query, attlist, is_from, is_program, filename, options, where_clause } = copy;
+        if *is_from {
+            let position = relation.as_ref().and_then(|relation| place(relation.location)).or(Some(position));
+            return Err(Denial { rule: Rule::Copy, ..refusal::write("COPY FROM", position) });
+        }
+        if *is_program || !filename.is_empty() {
+            let what = if *is_program { "COPY to an external program" } else { "COPY to a file of the server" };
+            return Err(Denial::new(Rule::Copy, SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied to {what}"))
+                .hint("COPY … TO STDOUT sends the rows to the client")
+                .at(position));
+        }
+        for option in options {
+            let (name, value, position) = option_of(option)?;
+            match name {
+                "format" | "delimiter" | "null" | "header" | "quote" | "escape" | "force_quote" | "encoding"
+                | "default" | "freeze" | "force_not_null" | "force_null" | "on_error" | "log_verbosity" => {
+                    plain(value)?;
+                }
+                _ => return Err(unknown_option("COPY", position)),
+            }
+        }
+        for column in attlist {
+            string(column)?;
+        }
+        if where_clause.is_some() {
+            return Err(unsupported("COPY TO with WHERE"));
+        }
+        match (relation, query) {
+            (Some(relation), None) => self.named_relation(relation).map(drop)?,
+            (None, Some(query)) => self.select(select_of(Some(query), Some(position))?).map(drop)?,
+            (Some(RangeVar { .. }), Some(_)) | (None, None) => return Err(unsupported("COPY of this form")),
+        }
+        Ok(Kind::CopyToStdout)
+    }
+
+    pub(super) fn declare_cursor(&mut self, cursor: &'t DeclareCursorStmt, position: usize) -> Result<Kind, Denial> {
+        let DeclareCursorStmt { portalname, options, query } = cursor;
+        self.select(select_of(query.as_deref(), Some(position))?)?;
+        Ok(Kind::DeclareCursor { name: portalname.clone(), hold: options & CURSOR_OPTION_HOLD != 0 })
+    }
+
+    pub(super) fn prepare(&mut self, prepare: &'t PrepareStmt, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
+        let PrepareStmt { name, argtypes, query } = prepare;
+        let body = body(text, span).ok_or_else(|| unsupported("this form of PREPARE"))?;
+        let query = query.as_deref().ok_or_else(|| unsupported("an empty PREPARE"))?;
+        let NodeEnum::SelectStmt(query) = inner(query)? else {
+            return Err(refusal::inner_statement(query, &words(text, &body), body.start));
+        };
+        self.type_names(argtypes)?;
+        self.select(query)?;
+        Ok(Kind::Prepare { name: name.clone(), inner: Box::new(Kind::Select), body })
+    }
+
+    pub(super) fn execute(&mut self, execute: &'t ExecuteStmt) -> Result<Kind, Denial> {
+        let ExecuteStmt { name, params } = execute;
+        self.all(params)?;
+        Ok(Kind::Execute { name: name.clone() })
+    }
+}
+
+/// The keywords of the statement that EXPLAIN explains.
+fn explained(text: &str, span: &Range<usize>) -> String {
+    format!("EXPLAIN of {}", match words(text, span).as_str() {
+        "EXPLAIN" | "ANALYZE" => "a statement that is not a read",
+        _ => "this statement",
+    })
+}
+
+/// The text of the statement behind `PREPARE name (types) AS`.
+fn body(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let own = text.get(span.clone())?;
+    let mut depth = 0_usize;
+    let mut tokens = Lexer::new(own).filter(|token| !matches!(token.lexeme, Lexeme::Comment(_))).skip(2);
+    loop {
+        let token = tokens.next()?;
+        let word = own.get(token.span)?;
+        match token.lexeme {
+            Lexeme::Sign(b'(' | b'[') => depth += 1,
+            Lexeme::Sign(b')' | b']') => depth = depth.saturating_sub(1),
+            Lexeme::Word if depth == 0 && word.eq_ignore_ascii_case("as") => break,
+            Lexeme::Word
+            | Lexeme::QuotedWord
+            | Lexeme::Text
+            | Lexeme::Number
+            | Lexeme::Parameter
+            | Lexeme::Operator
+            | Lexeme::Sign(_)
+            | Lexeme::Comment(_) => {}
+        }
+    }
+    Some(span.start.saturating_add(tokens.next()?.span.start)..span.end)
+}
+
+/// An option's name, value and place.
+fn option_of(node: &Node) -> Result<(&str, Option<&Node>, Option<usize>), Denial> {
+    let NodeEnum::DefElem(option) = inner(node)? else { return Err(unsupported("an option of this form")) };
+    let DefElem { defnamespace, defname, arg, defaction: _, location, arg_location: _ } = option.as_ref();
+    if !defnamespace.is_empty() {
+        return Err(unsupported("a qualified option"));
+    }
+    Ok((defname, arg.as_deref(), place(*location)))
+}
+
+/// A value as `defGetBoolean` reads it: absent is true.
+fn truth(value: Option<&Node>, position: Option<usize>) -> Result<bool, Denial> {
+    let Some(value) = value else { return Ok(true) };
+    let word = word(value).unwrap_or_default().to_ascii_lowercase();
+    match word.as_str() {
+        "true" | "on" | "1" => Ok(true),
+        "false" | "off" | "0" => Ok(false),
+        _ => Err(Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, "option requires a Boolean value").at(position)),
+    }
+}
+
+fn word(value: &Node) -> Option<String> {
+    match value.node.as_ref()? {
+        NodeEnum::String(text) => Some(text.sval.clone()),
+        NodeEnum::Integer(number) => Some(number.ival.to_string()),
+        NodeEnum::Boolean(truth) => Some(truth.boolval.to_string()),
+        NodeEnum::AConst(AConst { isnull: _, location: _, val: Some(Val::Sval(text)) }) => Some(text.sval.clone()),
+        _ => None,
+    }
+}
+
+/// An option's value must be a word, a number or a list of names.
+fn plain(value: Option<&Node>) -> Result<(), Denial> {
+    let Some(value) = value else { return Ok(()) };
+    match inner(value)? {
+        NodeEnum::String(_)
+        | NodeEnum::Integer(_)
+        | NodeEnum::Float(_)
+        | NodeEnum::Boolean(_)
+        | NodeEnum::AStar(_)
+        | NodeEnum::TypeName(_) => Ok(()),
+        NodeEnum::List(list) => list.items.iter().try_for_each(|name| string(name).map(drop)),
+        _ => Err(unsupported("an option of this form")),
+    }
+}
+
+fn unknown_option(statement: &str, position: Option<usize>) -> Denial {
+    Denial::new(
+        Rule::UnsupportedStatement,
+        SqlState::FEATURE_NOT_SUPPORTED,
+        format!("{statement} option is not supported"),
+    )
+    .at(position)
+}

@@ -1,0 +1,193 @@
+//! What the walk over PostgreSQL's tree carries along and collects.
+
+use std::collections::{HashMap, HashSet};
+
+use pg_query::protobuf::Node;
+use pg_query::NodeEnum;
+
+use super::bomb::Size;
+use super::columns;
+use super::scope::Scope;
+use crate::sql::denial::{Denial, Rule};
+use crate::sql::limits::Limits;
+use crate::sql::statement::{FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses};
+use crate::wire::sqlstate::SqlState;
+
+/// What the second reader's findings are compared with, besides [`Uses`].
+#[derive(Debug, Clone, Default)]
+pub(in crate::sql) struct Witness {
+    /// Functions that somebody wrote as a call.
+    pub(in crate::sql) written: HashSet<String>,
+    /// Functions that the grammar made of other syntax, `EXTRACT`, `AT TIME ZONE`, `ESCAPE` …
+    pub(in crate::sql) implied: HashSet<String>,
+    /// Constructs with a node of their own that look like a call: `coalesce`, `xmlelement`, `json_value` …
+    pub(in crate::sql) constructs: HashSet<&'static str>,
+    /// Names of common table expressions.
+    pub(in crate::sql) ctes: HashSet<String>,
+}
+
+/// One statement's walk.
+pub(super) struct Walk<'t> {
+    pub(super) limits: &'t Limits,
+    pub(super) uses: Uses,
+    pub(super) witness: Witness,
+    pub(super) scope: Scope<'t>,
+    /// Sizes of the columns of subqueries that are built out of constants.
+    pub(super) widths: HashMap<&'t str, u64>,
+    depth: usize,
+    relations: HashMap<RelationRef, usize>,
+    functions: HashSet<FunctionRef>,
+    operators: HashSet<OperatorRef>,
+    types: HashSet<TypeRef>,
+    fields: HashSet<FieldRef>,
+}
+
+/// Stack that one level of the walk may take, with a wide margin for a debug build.
+const LEVEL_STACK_BYTES: usize = 64 << 10;
+/// What is added when there is less.
+const SEGMENT_STACK_BYTES: usize = 8 << 20;
+/// Most FROM items of one SELECT, and most common table expressions in sight.
+pub(super) const ITEMS_MAX: usize = 2_000;
+
+impl<'t> Walk<'t> {
+    pub(super) fn new(limits: &'t Limits) -> Self {
+        Self {
+            limits,
+            uses: Uses::default(),
+            witness: Witness::default(),
+            scope: Scope::default(),
+            widths: HashMap::new(),
+            depth: 0,
+            relations: HashMap::new(),
+            functions: HashSet::new(),
+            operators: HashSet::new(),
+            types: HashSet::new(),
+            fields: HashSet::new(),
+        }
+    }
+
+    /// Runs one level of the walk deeper, within the limit and on enough stack.
+    pub(super) fn deeper<T>(
+        &mut self,
+        walk: impl FnOnce(&mut Self) -> Result<T, Denial>,
+    ) -> Result<T, Denial> {
+        if self.depth >= self.limits.nesting_max {
+            return Err(too_deep());
+        }
+        self.depth += 1;
+        let outcome = stacker::maybe_grow(LEVEL_STACK_BYTES, SEGMENT_STACK_BYTES, || walk(self));
+        self.depth -= 1;
+        outcome
+    }
+
+    /// Records a relation; returns its place in [`Uses::relations`].
+    pub(super) fn relation(&mut self, relation: RelationRef) -> usize {
+        let position = relation.position;
+        let key = RelationRef { position: None, ..relation };
+        if let Some(&index) = self.relations.get(&key) {
+            return index;
+        }
+        let index = self.uses.relations.len();
+        self.uses.relations.push(RelationRef { position, ..key.clone() });
+        self.relations.insert(key, index);
+        index
+    }
+
+    pub(super) fn function(&mut self, function: FunctionRef) {
+        let key = FunctionRef { position: None, ..function.clone() };
+        if self.functions.insert(key) {
+            self.uses.functions.push(function);
+        }
+    }
+
+    pub(super) fn operator(&mut self, operator: OperatorRef) {
+        let key = OperatorRef { position: None, ..operator.clone() };
+        if self.operators.insert(key) {
+            self.uses.operators.push(operator);
+        }
+    }
+
+    /// Records an operator that syntax implies: `=` of USING, `<` of ORDER BY.
+    pub(super) fn implied_operator(&mut self, name: &str, position: Option<usize>) {
+        self.operator(OperatorRef { schema: None, name: name.to_owned(), arguments: 2, position });
+    }
+
+    pub(super) fn named_type(&mut self, named: TypeRef) {
+        let key = TypeRef { position: None, ..named.clone() };
+        if self.types.insert(key) {
+            self.uses.types.push(named);
+        }
+    }
+
+    pub(super) fn field(&mut self, field: FieldRef) {
+        let key = FieldRef { position: None, ..field.clone() };
+        if self.fields.insert(key) {
+            self.uses.fields.push(field);
+        }
+    }
+
+    pub(super) fn construct(&mut self, name: &'static str) {
+        self.witness.constructs.insert(name);
+    }
+
+    /// Walks values that belong together; their sizes add up.
+    pub(super) fn all(&mut self, nodes: &'t [Node]) -> Result<Size, Denial> {
+        let mut sum = Size::NOTHING;
+        for node in nodes {
+            sum = sum.plus(self.expression(node)?);
+        }
+        Ok(sum)
+    }
+
+    /// Walks a value that may be absent.
+    pub(super) fn maybe(&mut self, node: Option<&'t Node>) -> Result<Size, Denial> {
+        node.map_or(Ok(Size::NOTHING), |node| self.expression(node))
+    }
+}
+
+/// A byte offset out of a tree's location: below zero is none.
+pub(super) fn place(location: i32) -> Option<usize> {
+    usize::try_from(location).ok()
+}
+
+/// The node inside, which a parsed tree always has.
+pub(super) fn inner(node: &Node) -> Result<&NodeEnum, Denial> {
+    let Node { node } = node;
+    node.as_ref().ok_or_else(|| unsupported("an empty node"))
+}
+
+/// The strings of a name in parts.
+pub(super) fn strings(nodes: &[Node]) -> Result<Vec<&str>, Denial> {
+    nodes.iter().map(string).collect()
+}
+
+/// The text of a String node.
+pub(super) fn string(node: &Node) -> Result<&str, Denial> {
+    columns::text(node).ok_or_else(|| unsupported("a name of this form"))
+}
+
+/// A name of one or two parts, the last of more: `catalog.schema.name` is PostgreSQL's to check.
+pub(super) fn qualified<'n>(parts: &[&'n str]) -> Result<(Option<&'n str>, &'n str), Denial> {
+    match parts {
+        [name] => Ok((None, name)),
+        [schema, name] | [_, schema, name] => Ok((Some(schema), name)),
+        _ => Err(Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, "improper qualified name (too many dotted names)")),
+    }
+}
+
+/// Refuses a node where it has no business.
+pub(super) fn unexpected(node: &NodeEnum) -> Denial {
+    unsupported(super::nodes::name(node))
+}
+
+/// Refuses what the walk does not know.
+pub(super) fn unsupported(what: &str) -> Denial {
+    Denial::new(Rule::UnsupportedNode, SqlState::FEATURE_NOT_SUPPORTED, format!("{what} is not supported here"))
+        .hint("only what the gateway knows to be a read passes")
+}
+
+/// PostgreSQL's answer to a statement that nests beyond its stack.
+pub(in crate::sql) fn too_deep() -> Denial {
+    Denial::new(Rule::Limit, SqlState::STATEMENT_TOO_COMPLEX, "statement nests too deeply")
+        .hint("simplify the statement, or raise the gateway's nesting limit")
+}
