@@ -241,7 +241,7 @@ mod tests {
     fn plain_passwords_are_for_development() {
         let users = parse("\"ann\" \"secret\"", true).unwrap();
         let made = users["ann"].verifier.clone().unwrap();
-        assert_eq!(made, scram::verifier("secret", made.iterations(), &made.salt()));
+        assert_eq!(made, scram::verifier("secret", made.iterations(), made.salt()));
         let pairs = parse_pairs("ann:a:b, bob:c,").unwrap();
         assert_eq!(pairs.keys().collect::<Vec<_>>(), ["ann", "bob"]);
         assert_eq!(parse_pairs("ann").unwrap_err()[0].to_string(), "line 1: expected name:password");
