@@ -12,7 +12,6 @@ mod template;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -234,8 +233,7 @@ impl Server {
     /// # Errors
     /// As [`Server::psql`].
     pub fn psql_in(&self, database: &str, sql: &str) -> Result<String, PostgresError> {
-        let mut command = Command::new(self.binaries.psql());
-        self.binaries.prepare(&mut command);
+        let mut command = self.binaries.psql();
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", SUPERUSER, "-d", database, "-f", "-"]);
         command.arg("-h").arg(self.files.root()).args(["-p", &self.port.to_string()]);
         for name in ["PGOPTIONS", "PGSERVICE", "PGHOSTADDR", "PGSSLMODE"] {

@@ -1,6 +1,5 @@
 //! Where the PostgreSQL programs are.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +9,6 @@ use super::{PostgresError, process};
 #[derive(Debug, Clone)]
 pub struct Binaries {
     folder: PathBuf,
-    psql: PathBuf,
     version: String,
     version_major: u32,
 }
@@ -32,7 +30,7 @@ impl Binaries {
             let looked = candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
             return Err(PostgresError::NotFound { looked });
         };
-        let mut binaries = Self { psql: psql_beside(&folder), folder, version: String::new(), version_major: 0 };
+        let mut binaries = Self { folder, version: String::new(), version_major: 0 };
         let mut command = binaries.command("postgres");
         command.arg("--version");
         // "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)", "postgres (PostgreSQL) 19beta1"
@@ -54,7 +52,7 @@ impl Binaries {
     }
 
     /// Gives a command the environment these programs need.
-    pub fn prepare(&self, command: &mut Command) {
+    fn prepare(&self, command: &mut Command) {
         command.env("LC_ALL", "C").env_remove("PGDATA");
         // Relocated builds bring their libraries along.
         let libraries = self.folder.parent().map(|root| root.join("lib")).filter(|lib| lib.is_dir());
@@ -63,10 +61,10 @@ impl Binaries {
         }
     }
 
-    /// psql of this folder, or the one on PATH.
+    /// A command for psql: of this folder, or the one on PATH, which brings its own libraries.
     #[must_use]
-    pub fn psql(&self) -> &Path {
-        &self.psql
+    pub fn psql(&self) -> Command {
+        if self.folder.join("psql").is_file() { self.command("psql") } else { Command::new("psql") }
     }
 
     /// The folder.
@@ -139,9 +137,4 @@ fn is_program(path: &Path) -> bool {
     let mut start = [0_u8; 2];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
     read.is_ok() && start != *b"#!"
-}
-
-fn psql_beside(folder: &Path) -> PathBuf {
-    let beside = folder.join("psql");
-    if beside.is_file() { beside } else { PathBuf::from(OsString::from("psql")) }
 }

@@ -1,0 +1,100 @@
+//! The papers are true, the configuration reads, and nothing of one machine is in the project.
+
+use std::fs;
+
+use super::source::walk;
+use super::{report, root};
+
+#[test]
+fn papers_name_files_that_exist() {
+    let mut findings = Vec::new();
+    for paper in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = fs::read_to_string(root().join(paper)).unwrap_or_else(|error| panic!("{paper}: {error}"));
+        for (number, line) in text.lines().enumerate() {
+            for quoted in line.split('`').skip(1).step_by(2).filter(|quoted| is_project_path(quoted)) {
+                if !root().join(quoted.trim_end_matches('/')).exists() {
+                    findings.push(format!("{paper}:{}: `{quoted}` is not there", number + 1));
+                }
+            }
+        }
+    }
+    report("papers", &findings);
+}
+
+/// Paths are written from the project's root.
+fn is_project_path(quoted: &str) -> bool {
+    const TOPS: &[&str] = &["proxy/", "insights/", "config/", "migrations/", "docker/", "loadtests/", ".ci/"];
+    TOPS.iter().any(|top| quoted.starts_with(top)) && !quoted.contains(['*', '<', ' ', '{', ':'])
+}
+
+#[test]
+fn architecture_marks_its_invariants() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let marks = text.matches("**Architecture Invariant").count();
+    assert!(marks >= 10, "ARCHITECTURE.md marks {marks} invariants: those of the walls alone are more");
+}
+
+#[test]
+fn the_changelog_has_a_place_for_what_comes() {
+    let text = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    assert!(text.contains("## [Unreleased]"), "CHANGELOG.md needs `## [Unreleased]`");
+}
+
+#[test]
+fn configuration_files_are_toml() {
+    let mut files = Vec::new();
+    walk(&root().join("config"), &mut files);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    assert!(!files.is_empty(), "config/ holds no .toml file");
+    let findings: Vec<String> = files
+        .iter()
+        .filter_map(|path| {
+            let text = fs::read_to_string(path).unwrap();
+            text.parse::<toml::Table>().err().map(|error| format!("{}: {error}", path.display()))
+        })
+        .collect();
+    report("configuration", &findings);
+}
+
+#[test]
+fn nothing_of_one_machine_is_in_the_project() {
+    // Spelled apart, so that this file does not find itself.
+    let traces = [
+        (concat!("/ro", "ot/"), "a path of one machine"),
+        (concat!("/wo", "rk/"), "a path of one machine"),
+        (concat!("index", "-url"), "a registry belongs into the machine's own configuration"),
+        (concat!("GOPR", "OXY="), "a registry belongs into the machine's own configuration"),
+        (concat!("npm_config_", "registry"), "a registry belongs into the machine's own configuration"),
+    ];
+    let mut files = Vec::new();
+    walk(&root(), &mut files);
+    let mut findings = Vec::new();
+    for path in &files {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        let Ok(text) = fs::read_to_string(path) else { continue };
+        // In a worktree `.git` is a file that names its repository.
+        if name == ".git" {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            for (trace, why) in &traces {
+                if line.contains(trace) {
+                    findings.push(format!("{name}:{}: `{trace}`: {why}", number + 1));
+                }
+            }
+            if name.ends_with("Cargo.lock")
+                && line.starts_with("source = ")
+                && !line.contains("registry+https://github.com/rust-lang/crates.io-index")
+            {
+                findings.push(format!("{name}:{}: {line}: crates come from crates.io", number + 1));
+            }
+            if name.ends_with("package-lock.json")
+                && line.contains("\"resolved\"")
+                && !line.contains("https://registry.npmjs.org/")
+            {
+                findings.push(format!("{name}:{}: packages come from npm's own registry", number + 1));
+            }
+        }
+    }
+    report("traces of one machine", &findings);
+}
