@@ -1,9 +1,13 @@
 //! `vitrine serve`.
 
-use crate::config::Environment;
+use crate::config::{Environment, LogFormat};
+use crate::gateway::server::serve;
+use crate::gateway::state::Gateway;
+use crate::observe::{LogForm, Metrics, start_logs};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -17,12 +21,25 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, environment: &Environment) -> ExitCode {
-        match super::configuration(self.config.as_deref(), environment) {
-            Ok(config) => {
-                eprintln!("vitrine: nothing to serve {} with yet (upgrade: {})", config.databases.len(), self.upgrade);
+        let config = match super::configuration(self.config.as_deref(), environment) {
+            Ok(config) => config,
+            Err(code) => return code,
+        };
+        start_logs(log_form(config.log), config.log_level.word());
+        let gateway = Arc::new(Gateway { config, metrics: Metrics::default() });
+        match serve(gateway, Box::new(|_| ()), self.upgrade) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("vitrine: {error}");
                 ExitCode::FAILURE
             }
-            Err(code) => code,
         }
+    }
+}
+
+fn log_form(format: LogFormat) -> LogForm {
+    match format {
+        LogFormat::Json => LogForm::Json,
+        LogFormat::Pretty => LogForm::Pretty,
     }
 }

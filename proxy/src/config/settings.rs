@@ -133,6 +133,8 @@ section! {
     pub Server at "server" {
         /// Threads that serve clients; 0 means one for each core.
         threads: usize = 0, in 0..=1024;
+        /// Threads of one pool share their work; false ties each connection to the thread that took it.
+        work_stealing: bool = true;
         /// Directory of the process id and of the sockets by which a new process takes over; only its owner may enter it.
         /// Default: `$XDG_RUNTIME_DIR/vitrine-PORT` or `/tmp/vitrine-UID-PORT`.
         run_dir: Option<PathBuf> = None, such as "\"/run/vitrine\"";

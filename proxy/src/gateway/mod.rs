@@ -1,3 +1,6 @@
 //! Sockets: everything between the operating system and the sans-IO core.
 
+pub mod client;
 pub mod door;
+pub mod server;
+pub mod state;

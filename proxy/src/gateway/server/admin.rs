@@ -1,0 +1,101 @@
+//! Operations over HTTP on a port of its own: `/livez`, `/readyz`, `/metrics`. No authentication, so loopback by default.
+
+use super::drain::Drain;
+use crate::gateway::state::Gateway;
+use crate::observe::{CONTENT_TYPE, Exposition};
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::Stream;
+use pingora_core::server::ShutdownWatch;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Connections at once: a probe or a scraper needs one.
+const CONNECTIONS_MAX: usize = 64;
+/// Longest life of a connection: nothing here takes long, and nobody keeps a place by being slow.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
+const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Serves the admin port.
+pub(super) struct AdminService {
+    router: Router,
+    places: Semaphore,
+}
+
+#[derive(Clone)]
+struct Shared {
+    gateway: Arc<Gateway>,
+    drain: Arc<Drain>,
+}
+
+impl AdminService {
+    pub(super) fn new(gateway: Arc<Gateway>, drain: Arc<Drain>) -> Self {
+        let router = Router::new()
+            .route("/livez", get(async || "ok\n"))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(Shared { gateway, drain });
+        Self { router, places: Semaphore::new(CONNECTIONS_MAX) }
+    }
+}
+
+#[async_trait]
+impl ServerApp for AdminService {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        // A connection too many is closed without a word.
+        let _place = self.places.try_acquire().ok()?;
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIME_MAX)
+            .max_headers(32)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.router.clone()));
+        tokio::pin!(connection);
+        let mut shutdown = shutdown.clone();
+        tokio::select! {
+            _ = connection.as_mut() => return None,
+            _ = shutdown.wait_for(|down| *down) => {}
+            () = tokio::time::sleep(CONNECTION_TIME_MAX) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ended = tokio::time::timeout(HEADER_TIME_MAX, connection).await;
+        None
+    }
+}
+
+/// 200 while clients should come here; 503 when something keeps them from being served, or the process is leaving.
+async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
+    let mut checks = shared.gateway.readiness();
+    checks.push(("process", if shared.drain.is_leaving() { Err("is leaving".to_owned()) } else { Ok(()) }));
+    let ready = checks.iter().all(|(_, check)| check.is_ok());
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut text = String::new();
+    let verbose = query.is_some_and(|query| query.split('&').any(|name| name == "verbose" || name.starts_with("verbose=")));
+    if verbose || !ready {
+        for (name, check) in &checks {
+            let _ = match check {
+                Ok(()) => writeln!(text, "[+] {name} ok"),
+                Err(reason) => writeln!(text, "[-] {name} {reason}"),
+            };
+        }
+    }
+    text.push_str(if ready { "ready\n" } else { "not ready\n" });
+    (status, text).into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    let mut out = Exposition::default();
+    shared.gateway.metrics.expose(&mut out);
+    out.family("vitrine_build", "gauge", "The running version.");
+    out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], out.into_text()).into_response()
+}

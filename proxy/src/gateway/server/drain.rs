@@ -1,0 +1,116 @@
+//! How many sessions there are, and how they learn that they should end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::{Notify, watch};
+
+/// Counts sessions and tells them when to end.
+#[derive(Debug)]
+pub struct Drain {
+    sessions: AtomicUsize,
+    sessions_max: usize,
+    leaving: AtomicBool,
+    told: watch::Sender<bool>,
+    one_left: Notify,
+}
+
+/// The place of one session; dropping it gives the place back.
+#[derive(Debug)]
+pub struct SessionSlot(Arc<Drain>);
+
+impl Drain {
+    /// A drain for at most `sessions_max` sessions at once.
+    #[must_use]
+    pub fn new(sessions_max: usize) -> Self {
+        Self {
+            sessions: AtomicUsize::new(0),
+            sessions_max,
+            leaving: AtomicBool::new(false),
+            told: watch::Sender::new(false),
+            one_left: Notify::new(),
+        }
+    }
+
+    /// A place for one more session, unless all are taken.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>) -> Option<SessionSlot> {
+        let before = self.sessions.fetch_add(1, Ordering::AcqRel);
+        // Made first, so that a refused session gives back what it took.
+        let slot = SessionSlot(Arc::clone(self));
+        (before < self.sessions_max).then_some(slot)
+    }
+
+    /// Sessions at this moment.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Acquire)
+    }
+
+    /// Turns true when sessions should end at their next transaction boundary, with 57P01.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<bool> {
+        self.told.subscribe()
+    }
+
+    /// The process will end: `/readyz` says so from now on, sessions go on.
+    pub fn announce(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// True once the end has been announced.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Tells every session to end at its next transaction boundary.
+    pub fn tell(&self) {
+        self.announce();
+        self.told.send_replace(true);
+    }
+
+    /// Returns when no session is left.
+    pub async fn empty(&self) {
+        loop {
+            let left = self.one_left.notified();
+            tokio::pin!(left);
+            // Registered before the count is looked at, so that no leave is missed.
+            left.as_mut().enable();
+            if self.sessions() == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+impl Drop for SessionSlot {
+    fn drop(&mut self) {
+        if self.0.sessions.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.one_left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn it_is_empty_when_the_last_session_left() {
+        let drain = Arc::new(Drain::new(2));
+        let (first, second) = (drain.enter().unwrap(), drain.enter().unwrap());
+        assert!(drain.enter().is_none());
+        assert_eq!(drain.sessions(), 2);
+        drop(first);
+        assert!(tokio::time::timeout(Duration::from_millis(20), drain.empty()).await.is_err());
+        let waiting = tokio::spawn({
+            let drain = Arc::clone(&drain);
+            async move { drain.empty().await }
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        drop(second);
+        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,141 @@
+//! The process: pingora owns listeners and runtimes; this module owns when they start, drain, hand over and end.
+//!
+//! ```text
+//! serve ── run_dir (private) ── takeover of the old process's sockets (--upgrade)
+//!       ── pingora: listeners -> ClientService -> client::serve, AdminService -> HTTP
+//!       ── supervise: SIGTERM drain, SIGINT end, SIGQUIT and control socket hand over, SIGHUP reload
+//! ```
+//! pingora's own end of life does not fit a database gateway (it sleeps its whole grace period even when idle, then
+//! drops what is running), so the supervisor decides: sessions are told, and the process ends when the last one is gone.
+
+mod admin;
+mod clients;
+mod control;
+mod drain;
+mod listeners;
+mod run_dir;
+mod supervise;
+
+pub use drain::{Drain, SessionSlot};
+pub use supervise::Reload;
+
+use super::state::Gateway;
+use crate::config::{Config, ListenAddress};
+use pingora_core::server::configuration::{Opt, ServerConf};
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::listening::Service;
+use run_dir::RunDir;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The private directory cannot be used.
+    #[error("server.run_dir {path}: {message}")]
+    RunDir {
+        /// The directory.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// An address cannot be listened at.
+    #[error("cannot listen at {address}: {message}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The old process did not hand over.
+    #[error("the running gateway does not hand over its sockets: {0}")]
+    Takeover(std::io::Error),
+    /// The process itself: threads, signals, sockets of the run directory.
+    #[error("{what}: {source}")]
+    Process {
+        /// What was being done.
+        what: &'static str,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+/// Serves until a signal ends it. With `upgrade`, the sockets come from the gateway that runs in the same directory,
+/// if there is one.
+///
+/// # Errors
+/// Nothing was started, or the supervisor could not go on.
+pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(), ServeError> {
+    let run_dir = RunDir::open(&gateway.config.run_dir)?;
+    let old = if upgrade { run_dir.running() } else { None };
+    if upgrade && old.is_none() {
+        tracing::warn!("no gateway runs in {}: starting without one to take over from", run_dir.path().display());
+    }
+    if old.is_none() {
+        listeners::check(gateway.config.listen.iter().chain(&gateway.config.admin.listen))?;
+    }
+    let drain = Arc::new(Drain::new(gateway.config.limits.clients_max));
+    let supervisor = supervise::Supervisor::new(Arc::clone(&gateway), Arc::clone(&drain), run_dir, reload)?;
+    let mut server = Server::new_with_opt_and_conf(
+        Opt { upgrade: old.is_some(), ..Opt::default() },
+        server_conf(&gateway.config, supervisor.run_dir()),
+    );
+    server.add_service(client_service(&gateway, &drain));
+    server.add_service(admin_service(&gateway, &drain));
+    if let Some(old) = old {
+        supervisor.run_dir().ask_to_hand_over(old);
+    }
+    // Blocks until the sockets have come, at most some seconds; on failure it ends the process with code 1.
+    server.bootstrap();
+    supervisor.supervise(server)
+}
+
+/// Passes a cancel request on whose key this process did not give out: after a handover, the query it is meant for may
+/// still run in the old process. `request` is the whole message as it came.
+pub async fn pass_cancel_on(config: &Config, request: [u8; 16]) {
+    if let Ok(run_dir) = RunDir::open(&config.run_dir) {
+        control::pass_on(run_dir.others(), &request).await;
+    }
+}
+
+/// pingora's configuration: everything that would end in `/tmp` or in one thread is set.
+fn server_conf(config: &Config, run_dir: &RunDir) -> ServerConf {
+    // The supervisor ends the process; pingora's own patience must not run out before.
+    let patience = config.server.upgrade_linger_ms.duration() + config.server.shutdown_timeout_ms.duration();
+    ServerConf {
+        pid_file: run_dir.pid_file().display().to_string(),
+        upgrade_sock: run_dir.upgrade_socket().display().to_string(),
+        threads: threads(config),
+        work_stealing: config.server.work_stealing,
+        grace_period_seconds: Some((patience + Duration::from_secs(60)).as_secs()),
+        ..ServerConf::default()
+    }
+}
+
+fn threads(config: &Config) -> usize {
+    match config.server.threads {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        count => count,
+    }
+}
+
+fn client_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>) -> Service<clients::ClientService> {
+    let app = clients::ClientService::new(Arc::clone(gateway), Arc::clone(drain));
+    let mut service = Service::new("clients".to_owned(), app);
+    add_listeners(&mut service, &gateway.config.listen);
+    service
+}
+
+fn admin_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>) -> Service<admin::AdminService> {
+    let app = admin::AdminService::new(Arc::clone(gateway), Arc::clone(drain));
+    let mut service = Service::new("admin".to_owned(), app);
+    service.threads = Some(1);
+    add_listeners(&mut service, &gateway.config.admin.listen);
+    service
+}
+
+fn add_listeners<A>(service: &mut Service<A>, addresses: &[ListenAddress]) {
+    for address in addresses {
+        service.add_listener(listeners::listener(address));
+    }
+}

@@ -1,0 +1,247 @@
+//! The end of life: signals, handover, drain, reload.
+
+use super::control::{self, Request};
+use super::drain::Drain;
+use super::run_dir::RunDir;
+use super::{Gateway, RunArgs, ServeError, Server};
+use crate::config::ListenAddress;
+use async_trait::async_trait;
+use pingora_core::server::{ExecutionPhase, ShutdownSignal, ShutdownSignalWatch};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Mutex, broadcast, mpsc};
+use tokio::time::timeout;
+
+/// What SIGHUP does: reads everything again, or says why the old state stays.
+pub type Reload = Box<dyn Fn(&Gateway) + Send>;
+
+/// Watches over the process until it ends.
+pub(super) struct Supervisor {
+    gateway: Arc<Gateway>,
+    drain: Arc<Drain>,
+    run_dir: RunDir,
+    reload: Reload,
+    runtime: tokio::runtime::Runtime,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        drain: Arc<Drain>,
+        run_dir: RunDir,
+        reload: Reload,
+    ) -> Result<Self, ServeError> {
+        let failed = |what| move |source| ServeError::Process { what, source };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed("cannot start the supervisor"))?;
+        let (asked, requests) = mpsc::channel(16);
+        {
+            let _inside = runtime.enter();
+            let listener = control::listen(&run_dir).map_err(failed("cannot listen at the control socket"))?;
+            runtime.spawn(control::receive(listener, asked));
+        }
+        Ok(Self { gateway, drain, run_dir, reload, runtime, requests })
+    }
+
+    pub(super) fn run_dir(&self) -> &RunDir {
+        &self.run_dir
+    }
+
+    /// Runs the server on a thread of its own and returns when the process should end: pingora itself would sleep its
+    /// whole grace period, and then drop sessions that still work.
+    pub(super) fn supervise(mut self, server: Server) -> Result<(), ServeError> {
+        let failed = |what| move |source| ServeError::Process { what, source };
+        let (orders, received) = mpsc::channel(1);
+        let phases = server.watch_execution_phase();
+        let watch = Orders(Mutex::new(received));
+        std::thread::Builder::new()
+            .name("pingora".to_owned())
+            .spawn(move || server.run(RunArgs { shutdown_signal: Box::new(watch) }))
+            .map_err(failed("cannot start a thread"))?;
+        self.run_dir.claim().map_err(failed("cannot write the process id"))?;
+        let requests = std::mem::replace(&mut self.requests, mpsc::channel(1).1);
+        let life = async { Life::new(&self, orders, phases, requests) };
+        let mut life = self.runtime.block_on(life).map_err(failed("cannot listen to signals"))?;
+        tracing::info!(
+            event = "started",
+            listen = %listed(&self.gateway.config.listen),
+            admin = %listed(&self.gateway.config.admin.listen),
+            mode = self.gateway.config.mode.word(),
+            "vitrine serves"
+        );
+        self.runtime.block_on(life.live());
+        drop(life);
+        self.run_dir.release();
+        tracing::info!(event = "ended", sessions = self.drain.sessions(), "vitrine ends");
+        Ok(())
+    }
+}
+
+/// pingora asks here what to do; the supervisor decides.
+struct Orders(Mutex<mpsc::Receiver<ShutdownSignal>>);
+
+#[async_trait]
+impl ShutdownSignalWatch for Orders {
+    async fn recv(&self) -> ShutdownSignal {
+        self.0.lock().await.recv().await.unwrap_or(ShutdownSignal::FastShutdown)
+    }
+}
+
+/// The signals and what they set in motion.
+struct Life<'a> {
+    supervisor: &'a Supervisor,
+    orders: mpsc::Sender<ShutdownSignal>,
+    phases: broadcast::Receiver<ExecutionPhase>,
+    requests: mpsc::Receiver<Request>,
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    hangup: Signal,
+}
+
+/// Something that happened to the process.
+enum Event {
+    Terminate,
+    Interrupt,
+    HandOver,
+    Reload,
+    Cancel(control::CancelBytes),
+    ServerEnded,
+}
+
+impl<'a> Life<'a> {
+    fn new(
+        supervisor: &'a Supervisor,
+        orders: mpsc::Sender<ShutdownSignal>,
+        phases: broadcast::Receiver<ExecutionPhase>,
+        requests: mpsc::Receiver<Request>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            supervisor,
+            orders,
+            phases,
+            requests,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Until the process should end.
+    async fn live(&mut self) {
+        loop {
+            match self.next().await {
+                Event::Terminate => return self.terminate().await,
+                Event::Interrupt | Event::ServerEnded => return,
+                Event::Reload => (self.supervisor.reload)(&self.supervisor.gateway),
+                Event::Cancel(request) => self.cancel(request),
+                Event::HandOver if self.supervisor.run_dir.upgrade_socket().exists() => return self.hand_over().await,
+                // pingora would end this process all the same, and nobody would serve.
+                Event::HandOver => tracing::error!("asked to hand over, but no new process waits: serving on"),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return Event::Terminate,
+                _ = self.interrupt.recv() => return Event::Interrupt,
+                _ = self.quit.recv() => return Event::HandOver,
+                _ = self.hangup.recv() => return Event::Reload,
+                Some(request) = self.requests.recv() => match request {
+                    Request::HandOver => return Event::HandOver,
+                    Request::Cancel(request) => return Event::Cancel(request),
+                },
+                phase = self.phases.recv() => {
+                    if matches!(phase, Ok(ExecutionPhase::Terminated) | Err(broadcast::error::RecvError::Closed)) {
+                        return Event::ServerEnded;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stops listening, lets every session finish its transaction, and ends with the last one or with the time.
+    async fn terminate(&mut self) {
+        let bound = self.supervisor.gateway.config.server.shutdown_timeout_ms.duration();
+        tracing::info!(event = "terminate", sessions = self.supervisor.drain.sessions(), "stopping");
+        self.supervisor.drain.announce();
+        let _ended = self.orders.send(ShutdownSignal::GracefulTerminate).await;
+        self.listeners_closed().await;
+        self.drained(bound).await;
+        for address in &self.supervisor.gateway.config.listen {
+            if let ListenAddress::Unix(path) = address {
+                let _gone = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Gives the sockets to the new process; sessions go on here until they leave or their time is over.
+    async fn hand_over(&mut self) {
+        let config = &self.supervisor.gateway.config.server;
+        let (linger, bound) = (config.upgrade_linger_ms.duration(), config.shutdown_timeout_ms.duration());
+        tracing::info!(event = "handover", sessions = self.supervisor.drain.sessions(), "handing over to a new process");
+        let _ended = self.orders.send(ShutdownSignal::GracefulUpgrade).await;
+        self.listeners_closed().await;
+        self.supervisor.drain.announce();
+        let drain = Arc::clone(&self.supervisor.drain);
+        if self.unless_interrupted(timeout(linger, drain.empty())).await.is_some_and(|waited| waited.is_ok()) {
+            return;
+        }
+        self.drained(bound).await;
+    }
+
+    /// pingora has told its listeners to close. Connections it accepted in that moment get to count themselves.
+    async fn listeners_closed(&mut self) {
+        let closed = async {
+            while !matches!(
+                self.phases.recv().await,
+                Ok(ExecutionPhase::ShutdownGracePeriod) | Err(broadcast::error::RecvError::Closed)
+            ) {}
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        // Handing over takes pingora five seconds of trying to connect and five more of listening twice.
+        if timeout(Duration::from_secs(30), closed).await.is_err() {
+            tracing::warn!("the listeners did not close in time");
+        }
+    }
+
+    /// Tells the sessions and waits for them, at most `bound`; SIGINT ends the wait.
+    async fn drained(&mut self, bound: Duration) {
+        let drain = Arc::clone(&self.supervisor.drain);
+        drain.tell();
+        if let Some(Err(_)) = self.unless_interrupted(timeout(bound, drain.empty())).await {
+            tracing::warn!(sessions = drain.sessions(), "sessions are cut: the time to finish is over");
+        }
+    }
+
+    /// Waits, and meanwhile still listens: SIGINT and SIGTERM end the wait (`None`), cancel requests are served.
+    async fn unless_interrupted<T>(&mut self, wait: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                done = &mut wait => return Some(done),
+                event = self.next() => match event {
+                    Event::Interrupt | Event::Terminate | Event::ServerEnded => return None,
+                    Event::Cancel(request) => self.cancel(request),
+                    Event::HandOver | Event::Reload => {}
+                },
+            }
+        }
+    }
+
+    fn cancel(&self, _request: control::CancelBytes) {
+        self.supervisor.gateway.metrics.cancels.increment();
+    }
+}
+
+fn listed(addresses: &[ListenAddress]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
