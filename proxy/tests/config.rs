@@ -96,13 +96,14 @@ fn production_refuses_what_development_allows() {
     assert_eq!(
         mistakes,
         [
-            "vitrine.toml:2: auth: production does not trust: scram or cert",
+            "vitrine.toml:2: auth: production does not trust: scram, cert or scram+cert",
             "vitrine.toml:2: auth: trust is for loopback: set users or listen on 127.0.0.1",
             "vitrine.toml:3: posture: production refuses to serve with a role that could write: strict",
             "vitrine.toml:4: log: production logs json",
             "vitrine.toml:5: users: production takes users from users_file, as SCRAM verifiers",
             "vitrine.toml:7: tls.required: production requires TLS",
             "configuration: tls.cert: production needs a certificate",
+            "configuration: users_file: production needs a file of users with their SCRAM verifiers",
         ]
     );
 }
@@ -187,7 +188,7 @@ fn one_run_lists_every_mistake_with_its_place() {
             "vitrine.toml:6: limits.clients_max: expected a whole number, found a string",
             "vitrine.toml:8: tls.cert: expected a string, found an integer",
             "vitrine.toml:10: typo.x: no such setting",
-            "vitrine.toml:12: customer.url: expected a URL that begins with postgres:// or postgresql://",
+            "vitrine.toml:12: customer.url: the URL must begin with postgres:// or postgresql://",
             "environment: VITRINE_POOL_SIZE: expected a whole number of zero or more, found \"-1\"",
             "environment: VITRINE_POSTUER: no setting has this name, see `vitrine config reference`",
         ]
@@ -200,8 +201,9 @@ fn bad_inputs_one_by_one() {
     let url = "[customer]\nurl = \"postgres://u@h/shop\"\n";
     for (file, pairs, expected) in [
         ("", &[][..], "no customer database"),
-        ("[customer]\nurl = \"postgres://u@h\"", &[], "names a database"),
-        ("[customer]\nurl = \"postgres://u@h/%zz\"", &[], "bad %-escape"),
+        ("[customer]\nurl = \"postgres://h/d\"", &[], "names no user"),
+        ("[customer]\nurl = \"postgres://u@h/%zz\"", &[], "percent-encoding"),
+        ("[customer]\nurl = \"postgres://u@h/d?sslmod=disable\"", &[], "unknown parameter \"sslmod\""),
         ("[customer]\nurl = \"postgres://u@h/vitrine\"", &[], "own database"),
         ("[customer\n", &[("VITRINE_CUSTOMER_URL", "postgres://u@h/d")], "vitrine.toml:1: "),
         (
@@ -210,7 +212,7 @@ fn bad_inputs_one_by_one() {
             "duplicate key",
         ),
         (url, &[("VITRINE_LISTEN", "0.0.0.0:6432"), ("VITRINE_AUTH", "trust")], "trust is for loopback"),
-        (url, &[("VITRINE_LISTEN", "0.0.0.0:6432")], "needs users or users_file"),
+        (url, &[("VITRINE_LISTEN", "0.0.0.0:6432")], "nobody may come in"),
         (url, &[("VITRINE_LISTEN", "127.0.0.1:1,127.0.0.1:1")], "is there twice"),
         (url, &[("VITRINE_LISTEN", "127.0.0.1:6433")], "is an address of listen too"),
         (url, &[("VITRINE_USERS", "justaname")], "entry 1 is not name:password"),
@@ -219,8 +221,8 @@ fn bad_inputs_one_by_one() {
         (url, &[("VITRINE_TLS_KEY", "/c")], "a key needs its certificate"),
         (url, &[("VITRINE_TLS_REQUIRED", "true")], "cannot be required without"),
         (url, &[("VITRINE_TLS_REQUIRED", "perhaps")], "expected true or false"),
-        (url, &[("VITRINE_AUTH", "cert")], "client certificates come from"),
-        (url, &[("VITRINE_AUTH", "md5")], "expected scram or cert or trust"),
+        (url, &[("VITRINE_AUTH", "cert")], "authorities that they come from"),
+        (url, &[("VITRINE_AUTH", "md5")], "expected scram or cert or scram+cert or trust"),
         (url, &[("VITRINE_LIMITS_FRAME_BYTES_MAX", "65536")], "more than limits.frame_bytes_max"),
         (url, &[("VITRINE_WATCH_CATALOG_AGE_MAX_MS", "1000")], "always be stale"),
         (url, &[("VITRINE_POOL_LIFETIME_MS", "1000")], "more than pool.lifetime_ms"),
@@ -262,4 +264,39 @@ fn the_program_lists_the_mistakes_and_exits_78() {
         }
         assert!(output.stdout.is_empty());
     }
+}
+
+#[test]
+fn unreadable_files_are_in_the_same_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("users"), "\"a\" \"plain\"\n\"b\"\n").unwrap();
+    std::fs::write(path("cert"), "not a certificate").unwrap();
+    let file = format!(
+        "mode = \"production\"\nusers_file = \"{}\"\n[tls]\ncert = \"{}\"\nkey = \"/nowhere/key\"\n[pool]\nsize = 0\n\
+         [customer]\nurl = \"postgres://u@h/shop\"\n[[user]]\nname = \"c\"\nupstream_user = \"r\"\nupstream_password_file = \"/nowhere/secret\"\n",
+        path("users").display(),
+        path("cert").display()
+    );
+    std::fs::write(path("vitrine.toml"), file).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_vitrine"))
+        .args(["config", "check", "--config"])
+        .arg(path("vitrine.toml"))
+        .env_clear()
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(78), "{errors}");
+    for expected in [
+        "vitrine.toml:2: users_file: ",
+        "line 1: user \"a\" has a plain password",
+        "line 2: expected \"name\" \"verifier\"",
+        "vitrine.toml:4: tls.cert: no certificate found",
+        "vitrine.toml:7: pool.size: 0 is not between",
+        "vitrine.toml:13: user[1].upstream_password_file: /nowhere/secret",
+        "5 mistakes",
+    ] {
+        assert!(errors.contains(expected), "{expected}: {errors}");
+    }
+    assert!(!errors.contains("plain\""), "{errors}");
 }

@@ -1,6 +1,7 @@
 //! `vitrine config check` and `vitrine config reference`.
 
-use crate::config::{Environment, reference};
+use crate::config::{Environment, read, reference};
+use crate::gateway::build::build;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,13 +27,14 @@ enum Action {
 impl Config {
     pub(super) fn run(self, environment: &Environment) -> ExitCode {
         match self.action {
-            Action::Check { config } => match super::configuration(config.as_deref(), environment) {
-                Ok(config) => {
-                    let names: Vec<&str> = config.databases.iter().map(|database| database.name.as_str()).collect();
-                    println!("the configuration is right: {} mode, {}", config.mode.word(), names.join(", "));
+            Action::Check { config } => match build(read(config.as_deref(), environment)) {
+                Ok(gateway) => {
+                    let databases = &gateway.config.databases;
+                    let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
+                    println!("the configuration is right: {} mode, {}", gateway.config.mode.word(), names.join(", "));
                     ExitCode::SUCCESS
                 }
-                Err(code) => code,
+                Err(mistakes) => super::refuse(&mistakes),
             },
             Action::Reference => {
                 print!("{}", reference());

@@ -1,11 +1,12 @@
 //! `vitrine serve`.
 
-use crate::config::{Environment, LogFormat};
+use crate::config::{Environment, LogFormat, read};
+use crate::gateway::build::{build, reload};
 use crate::gateway::server::serve;
 use crate::gateway::state::Gateway;
-use crate::observe::{LogForm, Metrics, start_logs};
+use crate::observe::{LogForm, start_logs};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,17 +22,34 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, environment: &Environment) -> ExitCode {
-        let config = match super::configuration(self.config.as_deref(), environment) {
-            Ok(config) => config,
-            Err(code) => return code,
+        let gateway = match build(read(self.config.as_deref(), environment)) {
+            Ok(gateway) => Arc::new(gateway),
+            Err(mistakes) => return super::refuse(&mistakes),
         };
-        start_logs(log_form(config.log), config.log_level.word());
-        let gateway = Arc::new(Gateway { config, metrics: Metrics::default() });
-        match serve(gateway, Box::new(|_| ()), self.upgrade) {
+        start_logs(log_form(gateway.config.log), gateway.config.log_level.word());
+        let (file, environment) = (self.config, environment.clone());
+        let reload = Box::new(move |gateway: &Gateway| read_again(gateway, file.as_deref(), &environment));
+        match serve(gateway, reload, self.upgrade) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("vitrine: {error}");
                 ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// SIGHUP: users, certificates and policy from the files as they are now, or the old ones if there is any mistake.
+fn read_again(gateway: &Gateway, file: Option<&Path>, environment: &Environment) {
+    match reload(gateway, read(file, environment)) {
+        Ok(()) => {
+            gateway.metrics.reloads.increment();
+            tracing::info!(event = "reloaded", "users, certificates and policy are read again");
+        }
+        Err(mistakes) => {
+            gateway.metrics.reloads_refused.increment();
+            for mistake in &mistakes {
+                tracing::error!(event = "reload_refused", %mistake, "the old state stays in force");
             }
         }
     }

@@ -25,13 +25,13 @@ fn production(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
         refuse("tls.required", "production requires TLS");
     }
     if config.auth == Auth::Trust {
-        refuse("auth", "production does not trust: scram or cert");
+        refuse("auth", "production does not trust: scram, cert or scram+cert");
     }
     if !config.users.is_empty() {
         refuse("users", "production takes users from users_file, as SCRAM verifiers");
     }
-    if config.auth == Auth::Scram && config.users_file.is_none() {
-        refuse("users_file", "production needs a file of SCRAM verifiers");
+    if config.users_file.is_none() {
+        refuse("users_file", "production needs a file of users with their SCRAM verifiers");
     }
     if config.posture != Posture::Strict {
         refuse("posture", "production refuses to serve with a role that could write: strict");
@@ -51,15 +51,16 @@ fn authentication(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
         refuse("tls.required", "TLS cannot be required without tls.cert and tls.key");
     }
     let all_local = config.listen.iter().all(ListenAddress::is_local);
-    match config.auth {
-        Auth::Trust if !all_local => refuse("auth", "trust is for loopback: set users or listen on 127.0.0.1"),
-        Auth::Certificate if config.tls.client_ca.is_none() => {
-            refuse("tls.client_ca", "auth = \"cert\" needs the authorities that client certificates come from");
-        }
-        Auth::Scram if config.users.is_empty() && config.users_file.is_none() && config.mode != Mode::Production => {
-            refuse("users", "auth = \"scram\" needs users or users_file");
-        }
-        Auth::Trust | Auth::Certificate | Auth::Scram => {}
+    let by_certificate = matches!(config.auth, Auth::Certificate | Auth::ScramAndCertificate);
+    if by_certificate && config.tls.client_ca.is_none() {
+        refuse("tls.client_ca", "client certificates need the authorities that they come from");
+    }
+    if config.auth == Auth::Trust && !all_local {
+        refuse("auth", "trust is for loopback: set users or listen on 127.0.0.1");
+    }
+    let nobody = config.users.is_empty() && config.users_file.is_none();
+    if config.auth != Auth::Trust && nobody && config.mode != Mode::Production {
+        refuse("users", "nobody may come in: set users or users_file, or listen on 127.0.0.1 alone");
     }
 }
 

@@ -26,8 +26,12 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    /// What a list is ordered by: the file from top to bottom, then the variables, then what is missing.
-    pub(super) fn place(&self) -> (u8, usize, &str) {
+    /// Orders a list: the file from top to bottom, then the variables, then what is missing.
+    pub fn order(mistakes: &mut [Self]) {
+        mistakes.sort_by(|left, right| left.place().cmp(&right.place()));
+    }
+
+    fn place(&self) -> (u8, usize, &str) {
         match &self.origin {
             Origin::File { path: _, line } => (0, *line, ""),
             Origin::Environment(name) => (1, 0, name),

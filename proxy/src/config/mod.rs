@@ -130,7 +130,7 @@ pub fn parse(file: Option<(&Path, &str)>, environment: &Environment) -> (Config,
         mistakes.push(config.mistake("customer.url", message));
     }
     mistakes.extend(check::relations(&config));
-    mistakes.sort_by(|left, right| left.place().cmp(&right.place()));
+    Mistake::order(&mut mistakes);
     (config, mistakes)
 }
 

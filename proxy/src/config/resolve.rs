@@ -7,16 +7,17 @@ use super::settings::{
 };
 use super::value::Secret;
 use super::{Config, Environment};
+use crate::upstream::Target;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// A database that clients can ask for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Database {
     /// The name clients ask for.
     pub name: String,
-    /// PostgreSQL URL with the read-only role.
-    pub url: Secret,
+    /// Where it is, with the read-only role.
+    pub target: Target,
     /// Connections in each of its pools.
     pub pool_size: usize,
     /// The key of the URL in the configuration, to place mistakes about it.
@@ -150,46 +151,21 @@ fn databases(customer: Customer, entries: Vec<DatabaseEntry>, pool_size: usize, 
             found.push((key, "is missing".to_owned()));
             continue;
         };
-        let name = match (entry.name, database_of(&url)) {
-            (Some(name), Ok(_)) if name.is_empty() => Err("the database's name is empty".to_owned()),
-            (Some(name), Ok(_)) => Ok(name),
-            (None, Ok(Some(name))) => Ok(name),
-            (None, Ok(None)) => Err("expected a URL that names a database, postgres://user@host/database".to_owned()),
-            (_, Err(message)) => Err(message),
-        };
-        match name {
-            Ok(name) if databases.iter().any(|other| other.name == name) => {
-                found.push((key, format!("another database is called {name:?} too")));
+        match Target::from_url(url.expose()) {
+            Ok(target) => {
+                let name = entry.name.unwrap_or_else(|| target.database.clone());
+                if name.is_empty() {
+                    found.push((key.clone(), "the database's name is empty".to_owned()));
+                }
+                if databases.iter().any(|other| other.name == name) {
+                    found.push((key.clone(), format!("another database is called {name:?} too")));
+                }
+                databases.push(Database { name, target, pool_size: entry.pool_size.unwrap_or(pool_size), key });
             }
-            Ok(name) => databases.push(Database { name, url, pool_size: entry.pool_size.unwrap_or(pool_size), key }),
-            Err(message) => found.push((key, message)),
+            Err(error) => found.push((key, error.to_string())),
         }
     }
     databases
-}
-
-/// The database's name in a URL, percent-decoded. The rest of the URL is read by whoever connects.
-fn database_of(url: &Secret) -> Result<Option<String>, String> {
-    let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.expose().strip_prefix(scheme));
-    let rest = rest.ok_or("expected a URL that begins with postgres:// or postgresql://")?;
-    let before_query = rest.split_once('?').map_or(rest, |(before, _)| before);
-    let Some((_, path)) = before_query.split_once('/') else { return Ok(None) };
-    let name = percent_decoded(path).ok_or("the database's name has a bad %-escape")?;
-    Ok((!name.is_empty()).then_some(name))
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = text.bytes();
-    let mut out = Vec::new();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let digits = [bytes.next()?, bytes.next()?];
-            out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            out.push(byte);
-        }
-    }
-    String::from_utf8(out).ok().filter(|text| !text.contains('\0'))
 }
 
 fn mappings(entries: Vec<UserEntry>, found: &mut Found) -> Vec<UserMapping> {

@@ -32,6 +32,8 @@ words! {
         Scram = "scram",
         /// A client certificate whose common name is the user.
         Certificate = "cert",
+        /// Both.
+        ScramAndCertificate = "scram+cert",
         /// Nobody asks: development on loopback only.
         Trust = "trust",
     }
@@ -78,7 +80,8 @@ section! {
         auth: Option<Auth> = None, such as "\"scram\"";
         /// Users with passwords in clear, `name:password`. Development only.
         users: Vec<Secret> = Vec::new();
-        /// File with one `name SCRAM-SHA-256$…` a line, verifiers as PostgreSQL keeps them in pg_authid. SIGHUP reads it again.
+        /// File with one `"name" "SCRAM-SHA-256$…"` a line, verifiers as PostgreSQL keeps them in pg_authid; for a user
+        /// with a certificate alone the second string is empty. SIGHUP reads it again.
         users_file: Option<PathBuf> = None, such as "\"/etc/vitrine/users\"";
         /// The policy: what may be read and called beyond the built-in rules. SIGHUP reads it again.
         policy: Option<PathBuf> = None, such as "\"config/policy.toml\"";

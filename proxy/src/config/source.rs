@@ -126,7 +126,7 @@ impl Source {
 fn is_ours(name: &str) -> bool {
     name.starts_with("VITRINE_")
         && !name.starts_with("VITRINE_TEST_")
-        && !matches!(name, "VITRINE_CONFIG" | "VITRINE_CORPORA")
+        && !matches!(name, "VITRINE_CONFIG" | "VITRINE_CORPORA" | "VITRINE_PG_BIN")
 }
 
 fn within<T: Value>(value: T, range: Option<RangeInclusive<u64>>) -> Result<T, String> {

@@ -1,15 +1,17 @@
 //! What all sessions of the process share.
 
+use super::door::Door;
 use crate::config::Config;
 use crate::observe::Metrics;
 
 /// The gateway's shared state.
-#[derive(Debug)]
 pub struct Gateway {
     /// The configuration it was built from.
     pub config: Config,
     /// Its counters.
     pub metrics: Metrics,
+    /// How clients come in.
+    pub door: Door,
 }
 
 impl Gateway {

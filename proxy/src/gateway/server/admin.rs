@@ -79,7 +79,8 @@ async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
     let ready = checks.iter().all(|(_, check)| check.is_ok());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut text = String::new();
-    let verbose = query.is_some_and(|query| query.split('&').any(|name| name == "verbose" || name.starts_with("verbose=")));
+    let verbose =
+        query.is_some_and(|query| query.split('&').any(|name| name == "verbose" || name.starts_with("verbose=")));
     if verbose || !ready {
         for (name, check) in &checks {
             let _ = match check {

@@ -87,8 +87,8 @@ impl RunDir {
     /// Removes what this process put there.
     pub(super) fn release(&self) {
         let _gone = std::fs::remove_file(self.control_socket(std::process::id()));
-        let is_mine = std::fs::read_to_string(self.pid_file())
-            .is_ok_and(|text| text.trim() == std::process::id().to_string());
+        let is_mine =
+            std::fs::read_to_string(self.pid_file()).is_ok_and(|text| text.trim() == std::process::id().to_string());
         if is_mine {
             let _gone = std::fs::remove_file(self.pid_file());
         }

@@ -187,7 +187,11 @@ impl<'a> Life<'a> {
     async fn hand_over(&mut self) {
         let config = &self.supervisor.gateway.config.server;
         let (linger, bound) = (config.upgrade_linger_ms.duration(), config.shutdown_timeout_ms.duration());
-        tracing::info!(event = "handover", sessions = self.supervisor.drain.sessions(), "handing over to a new process");
+        tracing::info!(
+            event = "handover",
+            sessions = self.supervisor.drain.sessions(),
+            "handing over to a new process"
+        );
         let _ended = self.orders.send(ShutdownSignal::GracefulUpgrade).await;
         self.listeners_closed().await;
         self.supervisor.drain.announce();

@@ -1,0 +1,138 @@
+//! From the configuration to the gateway's shared state, and the parts of it that SIGHUP builds again.
+
+use super::door::users::{self, User, Users};
+use super::door::{self, Door, DoorRules, ServerTls};
+use super::state::Gateway;
+use crate::config::{Auth, Config, Mistake, Mode, UserMapping};
+use crate::observe::Metrics;
+use std::collections::BTreeMap;
+
+/// Builds the shared state of what [`crate::config::read`] gives. Certificates, users and policy are read here, and what
+/// is wrong with them joins what was wrong with the configuration itself: one list.
+///
+/// # Errors
+/// Every mistake of the configuration and of the files that it names.
+pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<Mistake>> {
+    let files = read_files(&config, mistakes)?;
+    let door = Door::new(door_rules(&config), files.users, files.tls)
+        .map_err(|error| vec![config.mistake("auth", error.to_string())])?;
+    Ok(Gateway { config, metrics: Metrics::default(), door })
+}
+
+/// Reads users and certificates again and puts them in force for clients that come from now on. All or nothing.
+///
+/// # Errors
+/// Every mistake; then nothing has changed.
+pub fn reload(gateway: &Gateway, (config, mistakes): (Config, Vec<Mistake>)) -> Result<(), Vec<Mistake>> {
+    let files = read_files(&config, mistakes)?;
+    let refused = |error: door::DoorRulesError| vec![config.mistake("tls.cert", error.to_string())];
+    // First what can still be refused, then what cannot.
+    gateway.door.replace_tls(files.tls).map_err(refused)?;
+    gateway.door.replace_users(files.users);
+    Ok(())
+}
+
+/// What the files of a configuration hold.
+struct Files {
+    users: Users,
+    tls: Option<ServerTls>,
+}
+
+fn read_files(config: &Config, mut mistakes: Vec<Mistake>) -> Result<Files, Vec<Mistake>> {
+    let users = read_users(config, &mut mistakes);
+    let tls = match (&config.tls.cert, &config.tls.key) {
+        (Some(cert), Some(key)) => match ServerTls::load(cert, key, config.tls.client_ca.as_deref()) {
+            Ok(tls) => Some(tls),
+            Err(error) => {
+                mistakes.push(config.mistake(key_of(&error), error.to_string()));
+                None
+            }
+        },
+        (Some(_), None) | (None, Some(_)) | (None, None) => None,
+    };
+    for mapping in &config.mappings {
+        if let Some(path) = &mapping.upstream_password_file
+            && let Err(error) = std::fs::metadata(path)
+        {
+            let key = format!("{}.upstream_password_file", mapping.key);
+            mistakes.push(config.mistake(&key, format!("{}: {error}", path.display())));
+        }
+    }
+    if mistakes.is_empty() {
+        return Ok(Files { users, tls });
+    }
+    Mistake::order(&mut mistakes);
+    Err(mistakes)
+}
+
+/// The setting that a fault of the certificates is about.
+fn key_of(error: &door::TlsError) -> &'static str {
+    match error {
+        door::TlsError::NoKey(_) | door::TlsError::BadKey { .. } | door::TlsError::Mismatch { .. } => "tls.key",
+        door::TlsError::BadAuthority { .. } => "tls.client_ca",
+        door::TlsError::Unreadable { .. }
+        | door::TlsError::NoCertificate(_)
+        | door::TlsError::BadCertificate(_)
+        | door::TlsError::Versions(_) => "tls.cert",
+    }
+}
+
+fn read_users(config: &Config, mistakes: &mut Vec<Mistake>) -> Users {
+    let mut all: BTreeMap<String, User> = BTreeMap::new();
+    let found_before = mistakes.len();
+    if let Some(path) = &config.users_file {
+        match std::fs::read_to_string(path) {
+            Err(error) => mistakes.push(config.mistake("users_file", format!("{}: {error}", path.display()))),
+            Ok(text) => match users::parse(&text, config.mode == Mode::Development) {
+                Ok(users) => all = users,
+                Err(faults) => mistakes.extend(
+                    faults.iter().map(|fault| config.mistake("users_file", format!("{}: {fault}", path.display()))),
+                ),
+            },
+        }
+    }
+    for user in &config.users {
+        match users::parse_pairs(&format!("{}:{}", user.name, user.password.expose())) {
+            Ok(more) => all.extend(more),
+            Err(faults) => mistakes.extend(faults.iter().map(|fault| config.mistake("users", fault.fault.to_string()))),
+        }
+    }
+    // Without all users, a mapping that names one of the missing would be blamed for it.
+    if mistakes.len() == found_before {
+        for mapping in &config.mappings {
+            apply(mapping, &mut all, config, mistakes);
+        }
+    }
+    Users::new(all)
+}
+
+/// Gives a user its databases and its role.
+fn apply(mapping: &UserMapping, all: &mut BTreeMap<String, User>, config: &Config, mistakes: &mut Vec<Mistake>) {
+    if config.auth == Auth::Trust {
+        all.entry(mapping.name.clone()).or_default();
+    }
+    let Some(user) = all.get_mut(&mapping.name) else {
+        let message = format!("neither users nor users_file has a user {:?}", mapping.name);
+        mistakes.push(config.mistake(&format!("{}.name", mapping.key), message));
+        return;
+    };
+    if !mapping.databases.is_empty() {
+        user.databases = Some(mapping.databases.clone());
+    }
+    user.upstream.clone_from(&mapping.upstream_user);
+}
+
+fn door_rules(config: &Config) -> DoorRules {
+    DoorRules {
+        auth: match config.auth {
+            Auth::Scram => door::Auth::Scram,
+            Auth::Certificate => door::Auth::Certificate,
+            Auth::ScramAndCertificate => door::Auth::ScramAndCertificate,
+            Auth::Trust => door::Auth::Trust,
+        },
+        is_development: config.mode == Mode::Development,
+        tls_required: config.tls_required,
+        startup_timeout: config.timeouts.startup_ms.duration(),
+        ..DoorRules::default()
+    }
+}
