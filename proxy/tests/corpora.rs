@@ -7,15 +7,20 @@ use std::path::PathBuf;
 use vitrine::sql::{self, Limits};
 
 fn corpora() -> Option<PathBuf> {
-    let folder = std::env::var_os("VITRINE_CORPORA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora"),
-        PathBuf::from,
-    );
-    let folder = if folder.is_dir() { folder } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora") };
+    let folder = std::env::var_os("VITRINE_CORPORA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpora"), PathBuf::from);
+    let folder = if folder.is_dir() {
+        folder
+    } else {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora")
+    };
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("\n*** the corpora are not at {}: this test checks NOTHING. Set VITRINE_CORPORA. ***\n", folder.display());
+    eprintln!(
+        "\n*** the corpora are not at {}: this test checks NOTHING. Set VITRINE_CORPORA. ***\n",
+        folder.display()
+    );
     None
 }
 

@@ -320,31 +320,25 @@ mod tests {
     #[test]
     fn comments_nest_and_end_operators() {
         assert_eq!(lexemes("/* /* */ ; */1"), [(Lexeme::Comment(2), "/* /* */ ; */"), (Lexeme::Number, "1")]);
-        assert_eq!(lexemes("+/* */-"), [
-            (Lexeme::Operator, "+"),
-            (Lexeme::Comment(1), "/* */"),
-            (Lexeme::Operator, "-")
-        ]);
-        assert_eq!(lexemes("a<--b\nc"), [
-            (Lexeme::Word, "a"),
-            (Lexeme::Operator, "<"),
-            (Lexeme::Comment(1), "--b"),
-            (Lexeme::Word, "c")
-        ]);
+        assert_eq!(
+            lexemes("+/* */-"),
+            [(Lexeme::Operator, "+"), (Lexeme::Comment(1), "/* */"), (Lexeme::Operator, "-")]
+        );
+        assert_eq!(
+            lexemes("a<--b\nc"),
+            [(Lexeme::Word, "a"), (Lexeme::Operator, "<"), (Lexeme::Comment(1), "--b"), (Lexeme::Word, "c")]
+        );
     }
 
     #[test]
     fn numbers_take_what_sticks_to_them() {
-        assert_eq!(lexemes("1.5e-3+0x1F_F"), [
-            (Lexeme::Number, "1.5e-3"),
-            (Lexeme::Operator, "+"),
-            (Lexeme::Number, "0x1F_F")
-        ]);
-        assert_eq!(lexemes("$1::int"), [
-            (Lexeme::Parameter, "$1"),
-            (Lexeme::Sign(b':'), ":"),
-            (Lexeme::Sign(b':'), ":"),
-            (Lexeme::Word, "int")
-        ]);
+        assert_eq!(
+            lexemes("1.5e-3+0x1F_F"),
+            [(Lexeme::Number, "1.5e-3"), (Lexeme::Operator, "+"), (Lexeme::Number, "0x1F_F")]
+        );
+        assert_eq!(
+            lexemes("$1::int"),
+            [(Lexeme::Parameter, "$1"), (Lexeme::Sign(b':'), ":"), (Lexeme::Sign(b':'), ":"), (Lexeme::Word, "int")]
+        );
     }
 }

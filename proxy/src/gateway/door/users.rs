@@ -22,6 +22,15 @@ pub struct User {
     pub certificate_name: Option<String>,
 }
 
+impl User {
+    /// A user with this password, for development. Costs some milliseconds, as deriving a verifier shall.
+    #[must_use]
+    pub fn with_password(password: &str) -> Self {
+        let salt = rand::random::<[u8; SALT_BYTES_DEFAULT]>();
+        Self { verifier: Some(scram::verifier(password, ITERATIONS_DEFAULT, &salt)), ..Self::default() }
+    }
+}
+
 /// All users in force.
 #[derive(Debug, Clone, Default)]
 pub struct Users {
@@ -61,8 +70,8 @@ pub struct UsersError {
 /// What can be wrong with one user.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UserFault {
-    /// Not two quoted strings.
-    #[error("expected \"name\" \"verifier\", both in double quotes")]
+    /// Not two strings.
+    #[error("expected \"name\" \"verifier\"")]
     Layout,
     /// The name is empty.
     #[error("the user name is empty")]
@@ -86,14 +95,14 @@ pub enum UserFault {
     NotAPair,
 }
 
-/// Reads a users file: lines of `"name" "SCRAM-SHA-256$…"`, as in pgbouncer's userlist.txt (a quote inside is doubled);
-/// `;` and `#` begin a comment; an empty second string is a user without a password, for certificates.
+/// Reads a users file: lines of `"name" "SCRAM-SHA-256$…"`, as in pgbouncer's userlist.txt (a quote inside is doubled;
+/// a word without blanks needs no quotes); `;` and `#` begin a comment; an empty second string is a user without a password, for certificates.
 /// Plain passwords are taken in development mode only. Answers all mistakes at once.
 pub fn parse(text: &str, is_development: bool) -> Result<BTreeMap<String, User>, Vec<UsersError>> {
     let entries = text.lines().enumerate().filter_map(|(index, line)| {
         let line = line.trim();
         let is_entry = !line.is_empty() && !line.starts_with([';', '#']);
-        is_entry.then(|| (index + 1, quoted_pair(line).ok_or(UserFault::Layout)))
+        is_entry.then(|| (index + 1, pair_of(line).ok_or(UserFault::Layout)))
     });
     collect(entries, is_development)
 }
@@ -180,19 +189,23 @@ fn read_secret(name: &str, secret: &str, is_development: bool) -> Result<Option<
     if !is_development {
         return Err(UserFault::PlainPassword(name.to_owned()));
     }
-    Ok(Some(scram::verifier(secret, ITERATIONS_DEFAULT, &rand::random::<[u8; SALT_BYTES_DEFAULT]>())))
+    Ok(User::with_password(secret).verifier)
 }
 
-fn quoted_pair(line: &str) -> Option<(String, String)> {
-    let (name, rest) = quoted(line)?;
-    let (secret, rest) = quoted(rest.trim_start())?;
+fn pair_of(line: &str) -> Option<(String, String)> {
+    let (name, rest) = word(line)?;
+    let (secret, rest) = word(rest.trim_start())?;
     let rest = rest.trim_start();
     (rest.is_empty() || rest.starts_with([';', '#'])).then_some((name, secret))
 }
 
-/// A string in double quotes, and what follows it.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix('"')?;
+/// A string in double quotes or a plain word, and what follows it.
+fn word(text: &str) -> Option<(String, &str)> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let end = text.find(char::is_whitespace).unwrap_or(text.len());
+        let (plain, rest) = text.split_at_checked(end)?;
+        return (!plain.is_empty() && !plain.contains('"')).then(|| (plain.to_owned(), rest));
+    };
     let mut inside = String::new();
     loop {
         let (part, after) = rest.split_once('"')?;
@@ -219,9 +232,12 @@ mod tests {
 
     #[test]
     fn a_users_file_reads_like_pgbouncer_s() {
-        let text = format!("; users\n\n# more\n\"ann\" \"{VERIFIER}\"\n  \"b\"\"ob\"   \"\" ; by certificate\n");
+        let text = format!(
+            "; users\n\n# more\n\"ann\" \"{VERIFIER}\"\n  \"b\"\"ob\"   \"\" ; by certificate\neve {VERIFIER} # plain\n"
+        );
         let users = Users::new(parse(&text, false).unwrap());
-        assert_eq!(users.count(), 2);
+        assert_eq!(users.count(), 3);
+        assert_eq!(users.find("eve"), users.find("ann"));
         assert_eq!(users.find("ann").unwrap().verifier.as_ref().unwrap().text(), VERIFIER);
         assert_eq!(users.find("b\"ob").unwrap().verifier, None);
         assert!(users.find("Ann").is_none());
@@ -229,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_told_with_its_line_and_no_secret() {
-        let text = "ann secret\n\"ann\" \"hunter2\"\n\"bob\" \"md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n\"\" \"x\"\n\
+        let text = "ann\n\"ann\" \"hunter2\"\n\"bob\" \"md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n\"\" \"x\"\n\
                     \"c\" \"SCRAM-SHA-256$x\"\n\"d\" \"\"\n\"d\" \"\"\n\"e\" \"\" junk\n\"f\" \"open\n";
         let faults = faults(text, false);
         assert_eq!(faults.len(), 8, "{faults:#?}");

@@ -67,7 +67,8 @@ impl Size {
     pub(super) fn call(name: &str, arguments: &[Self]) -> Self {
         let sum = arguments.iter().fold(Self::NOTHING, |sum, argument| sum.plus(*argument));
         let argument = |at: usize| arguments.get(at).copied().unwrap_or(Self::NOTHING);
-        let count = |at: usize| argument(at).number.map_or(1, |number| u64::try_from(number.max(0)).unwrap_or(u64::MAX));
+        let count =
+            |at: usize| argument(at).number.map_or(1, |number| u64::try_from(number.max(0)).unwrap_or(u64::MAX));
         let times = |size: Self, factor: u64| Self::bytes(size.bytes.max(1).saturating_mul(factor));
         match name {
             "repeat" => times(argument(0), count(1)),
@@ -92,7 +93,8 @@ impl Size {
     pub(super) fn widths(template: &str) -> Self {
         let mut bytes = 0_u64;
         for part in template.split('%').skip(1) {
-            let digits: String = part.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+            let digits: String =
+                part.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
             bytes = bytes.saturating_add(digits.parse().unwrap_or(if digits.is_empty() { 0 } else { u64::MAX }));
         }
         Self::bytes(bytes)

@@ -47,8 +47,7 @@ pub(super) fn text(node: &Node) -> Option<&str> {
 }
 
 fn outputs(query: &SelectStmt) -> Vec<Output<'_>> {
-    const VALUES: [&str; 8] =
-        ["column1", "column2", "column3", "column4", "column5", "column6", "column7", "column8"];
+    const VALUES: [&str; 8] = ["column1", "column2", "column3", "column4", "column5", "column6", "column7", "column8"];
     let mut first = query;
     while let (false, Some(left)) = (is_simple(first), first.larg.as_deref()) {
         first = left;
@@ -155,7 +154,10 @@ fn sublink(kind: i32, query: Option<&Node>) -> Option<(Strength, &str)> {
 }
 
 /// Constructs that lend their keyword to the column. Whatever is not here has no name that is sure.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a name that is not known makes a reference to it unsure, nothing more")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a name that is not known makes a reference to it unsure, nothing more"
+)]
 fn construct(node: &NodeEnum) -> Option<(Strength, &str)> {
     match node {
         NodeEnum::GroupingFunc(_) => strong("grouping"),

@@ -177,7 +177,8 @@ impl<'t> Walk<'t> {
         }
         let outer = self.scope.see_from(first);
         if let Some(alias) = join_using_alias {
-            self.scope.add_item(&alias.aliasname, Source::Columns(using_clause.iter().filter_map(columns::text).collect()));
+            self.scope
+                .add_item(&alias.aliasname, Source::Columns(using_clause.iter().filter_map(columns::text).collect()));
         }
         self.maybe(quals.as_deref())?;
         self.scope.see_from(outer);
@@ -225,8 +226,15 @@ impl<'t> Walk<'t> {
         let mut names: Vec<&'t str> = columns::of_alias(alias.as_ref()).to_vec();
         for column in columns {
             let NodeEnum::RangeTableFuncCol(column) = inner(column)? else { return Err(unexpected(inner(column)?)) };
-            let RangeTableFuncCol { colname, type_name, for_ordinality: _, is_not_null: _, colexpr, coldefexpr, location: _ } =
-                column.as_ref();
+            let RangeTableFuncCol {
+                colname,
+                type_name,
+                for_ordinality: _,
+                is_not_null: _,
+                colexpr,
+                coldefexpr,
+                location: _,
+            } = column.as_ref();
             if names.len() < ITEMS_MAX {
                 names.push(colname);
             }

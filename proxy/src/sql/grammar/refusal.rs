@@ -11,13 +11,9 @@ use crate::wire::sqlstate::SqlState;
 const READ_ONLY_HINT: &str = "this gateway answers reads; connect to the database itself to change it";
 
 fn read_only(rule: Rule, tag: &str, position: Option<usize>) -> Denial {
-    Denial::new(
-        rule,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-        format!("cannot execute {tag} through a read-only gateway"),
-    )
-    .hint(READ_ONLY_HINT)
-    .at(position)
+    Denial::new(rule, SqlState::READ_ONLY_SQL_TRANSACTION, format!("cannot execute {tag} through a read-only gateway"))
+        .hint(READ_ONLY_HINT)
+        .at(position)
 }
 
 /// A statement that writes data.

@@ -105,7 +105,8 @@ impl<'t> Scope<'t> {
     /// What `qualifier` is in `qualifier.name` or `schema.qualifier.name`.
     pub(super) fn resolve(&self, schema: Option<&str>, qualifier: &str, name: &str) -> FieldSource {
         for level in self.levels.iter().rev().filter(|level| !level.hidden) {
-            let mut found = level.entries.iter().skip(level.visible_from).filter(|entry| entry.answers(schema, qualifier));
+            let mut found =
+                level.entries.iter().skip(level.visible_from).filter(|entry| entry.answers(schema, qualifier));
             if let Some(entry) = found.next() {
                 // Two items of one name: PostgreSQL refuses, or tells them apart by rules that the text does not show.
                 return if found.next().is_none() { entry.field(name) } else { FieldSource::Unknown };

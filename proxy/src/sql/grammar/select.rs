@@ -131,7 +131,8 @@ impl<'t> Walk<'t> {
         self.indirection(indirection)?;
         let size = self.maybe(val.as_deref())?;
         if size.bytes > 0 {
-            let named = if name.is_empty() { val.as_deref().and_then(columns::of_function) } else { Some(name.as_str()) };
+            let named =
+                if name.is_empty() { val.as_deref().and_then(columns::of_function) } else { Some(name.as_str()) };
             named.into_iter().for_each(|name| self.widen(name, size));
         }
         Ok(size)
@@ -258,7 +259,8 @@ impl<'t> Walk<'t> {
             self.widen(string(name)?, size);
         }
         if let Some(clause) = search_clause {
-            let CteSearchClause { search_col_list: _, search_breadth_first: _, search_seq_column: _, location: _ } = clause;
+            let CteSearchClause { search_col_list: _, search_breadth_first: _, search_seq_column: _, location: _ } =
+                clause;
         }
         cycle_clause.as_deref().map_or(Ok(()), |clause| self.cycle(clause))
     }
@@ -290,7 +292,11 @@ pub(super) fn select_of(node: Option<&Node>, position: Option<usize>) -> Result<
     if let NodeEnum::SelectStmt(query) = query {
         return Ok(query);
     }
-    Err(if matches!(query, writing_statements!()) { refusal::written_in_query(query, position) } else { unexpected(query) })
+    Err(if matches!(query, writing_statements!()) {
+        refusal::written_in_query(query, position)
+    } else {
+        unexpected(query)
+    })
 }
 
 fn select_into(into: &IntoClause) -> Denial {

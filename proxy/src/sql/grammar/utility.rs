@@ -21,7 +21,12 @@ const CURSOR_OPTION_HOLD: i32 = 0x0020;
 
 impl<'t> Walk<'t> {
     /// <https://www.postgresql.org/docs/current/sql-explain.html>
-    pub(super) fn explain(&mut self, explain: &'t ExplainStmt, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
+    pub(super) fn explain(
+        &mut self,
+        explain: &'t ExplainStmt,
+        text: &str,
+        span: &Range<usize>,
+    ) -> Result<Kind, Denial> {
         let ExplainStmt { query, options } = explain;
         let (mut analyze, mut generic_plan) = (false, false);
         for option in options {
@@ -29,8 +34,8 @@ impl<'t> Walk<'t> {
             match name {
                 "analyze" => analyze |= truth(value, position)?,
                 "generic_plan" => generic_plan |= truth(value, position)?,
-                "verbose" | "costs" | "settings" | "buffers" | "serialize" | "wal" | "timing" | "summary" | "memory"
-                | "format" => {}
+                "verbose" | "costs" | "settings" | "buffers" | "serialize" | "wal" | "timing" | "summary"
+                | "memory" | "format" => {}
                 _ => return Err(unknown_option("EXPLAIN", position)),
             }
         }
@@ -53,9 +58,13 @@ impl<'t> Walk<'t> {
         }
         if *is_program || !filename.is_empty() {
             let what = if *is_program { "COPY to an external program" } else { "COPY to a file of the server" };
-            return Err(Denial::new(Rule::Copy, SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied to {what}"))
-                .hint("COPY … TO STDOUT sends the rows to the client")
-                .at(position));
+            return Err(Denial::new(
+                Rule::Copy,
+                SqlState::INSUFFICIENT_PRIVILEGE,
+                format!("permission denied to {what}"),
+            )
+            .hint("COPY … TO STDOUT sends the rows to the client")
+            .at(position));
         }
         for option in options {
             let (name, value, position) = option_of(option)?;
@@ -87,7 +96,12 @@ impl<'t> Walk<'t> {
         Ok(Kind::DeclareCursor { name: portalname.clone(), hold: options & CURSOR_OPTION_HOLD != 0 })
     }
 
-    pub(super) fn prepare(&mut self, prepare: &'t PrepareStmt, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
+    pub(super) fn prepare(
+        &mut self,
+        prepare: &'t PrepareStmt,
+        text: &str,
+        span: &Range<usize>,
+    ) -> Result<Kind, Denial> {
         let PrepareStmt { name, argtypes, query } = prepare;
         let body = body(text, span).ok_or_else(|| unsupported("this form of PREPARE"))?;
         let query = query.as_deref().ok_or_else(|| unsupported("an empty PREPARE"))?;
@@ -108,10 +122,13 @@ impl<'t> Walk<'t> {
 
 /// The keywords of the statement that EXPLAIN explains.
 fn explained(text: &str, span: &Range<usize>) -> String {
-    format!("EXPLAIN of {}", match words(text, span).as_str() {
-        "EXPLAIN" | "ANALYZE" => "a statement that is not a read",
-        _ => "this statement",
-    })
+    format!(
+        "EXPLAIN of {}",
+        match words(text, span).as_str() {
+            "EXPLAIN" | "ANALYZE" => "a statement that is not a read",
+            _ => "this statement",
+        }
+    )
 }
 
 /// The text of the statement behind `PREPARE name (types) AS`.

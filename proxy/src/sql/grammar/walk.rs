@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pg_query::protobuf::Node;
 use pg_query::NodeEnum;
+use pg_query::protobuf::Node;
 
 use super::bomb::Size;
 use super::columns;
@@ -67,10 +67,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Runs one level of the walk deeper, within the limit and on enough stack.
-    pub(super) fn deeper<T>(
-        &mut self,
-        walk: impl FnOnce(&mut Self) -> Result<T, Denial>,
-    ) -> Result<T, Denial> {
+    pub(super) fn deeper<T>(&mut self, walk: impl FnOnce(&mut Self) -> Result<T, Denial>) -> Result<T, Denial> {
         if self.depth >= self.limits.nesting_max {
             return Err(too_deep());
         }

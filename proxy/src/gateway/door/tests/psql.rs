@@ -7,8 +7,11 @@ use tokio::process::Command;
 
 use super::*;
 
+/// How psql ended, and what the door saw of each of its connections.
+type Run = (Output, Vec<Result<Option<Seen>, DoorError>>);
+
 /// Runs psql with these connection parameters against the door; `None` when there is no psql, said loudly.
-async fn psql(door: Arc<Door>, parameters: &str) -> Option<(Output, Vec<Result<Option<Seen>, DoorError>>)> {
+async fn psql(door: Arc<Door>, parameters: &str) -> Option<Run> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let connection = format!("host=localhost hostaddr=127.0.0.1 port={port} user=ann dbname=shop {parameters}");
@@ -35,7 +38,7 @@ async fn psql(door: Arc<Door>, parameters: &str) -> Option<(Output, Vec<Result<O
     }
 }
 
-fn assert_let_in(outcome: Option<(Output, Vec<Result<Option<Seen>, DoorError>>)>, is_tls: bool) {
+fn assert_let_in(outcome: Option<Run>, is_tls: bool) {
     let Some((output, served)) = outcome else { return };
     assert!(output.status.success() && output.stdout == b"SET\n", "{output:?} {served:?}");
     assert_eq!(served.last().unwrap().as_ref().unwrap().as_ref().unwrap().is_tls, is_tls);
