@@ -110,7 +110,7 @@ pub(super) fn scram_refusal(error: ScramError, user: &str, cause: &'static str) 
             Report::fatal(SqlState::INVALID_PASSWORD, format!("password authentication failed for user \"{user}\"")),
             cause,
         ),
-        ScramError::UnknownMechanism => DoorError::protocol(error.to_string()),
+        ScramError::UnknownMechanism | ScramError::BadNonce => DoorError::protocol(error.to_string()),
         ScramError::Malformed(detail) => DoorError::protocol(error.to_string()).detail(detail),
         ScramError::Unsupported(_) => DoorError::fatal(SqlState::FEATURE_NOT_SUPPORTED, error.to_string()),
         ScramError::Downgrade => DoorError::fatal(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, error.to_string())

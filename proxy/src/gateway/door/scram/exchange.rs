@@ -28,6 +28,9 @@ pub enum ScramError {
     /// A message that RFC 5802's grammar does not allow; the text is PostgreSQL's DETAIL.
     #[error("malformed SCRAM message")]
     Malformed(&'static str),
+    /// The client's nonce is empty or has bytes that RFC 5802 does not allow in it.
+    #[error("non-printable characters in SCRAM nonce")]
+    BadNonce,
     /// Something RFC 5802 allows and PostgreSQL does not have.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -181,7 +184,7 @@ fn read_bare(bare: &str) -> Result<&str, ScramError> {
     let nonce = nonce.ok_or(ScramError::Malformed("Expected attribute \"r\" in client-first-message."))?;
     // RFC 5802: printable ASCII but the comma.
     if nonce.is_empty() || !nonce.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(ScramError::Malformed("Non-printable characters in SCRAM nonce."));
+        return Err(ScramError::BadNonce);
     }
     check_extensions(attributes)?;
     Ok(nonce)

@@ -1,5 +1,6 @@
 //! The door from outside: real clients on an in-memory stream or a loopback port, certificates made on the spot.
 
+mod oracle;
 mod psql;
 mod scram_login;
 mod start_up;
