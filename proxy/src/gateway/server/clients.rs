@@ -7,6 +7,7 @@ use crate::gateway::state::Gateway;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::l4::stream as l4;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
@@ -35,8 +36,10 @@ impl ServerApp for ClientService {
             refuse(stream).await;
             return None;
         };
-        metrics.clients.increment();
+        // The concrete type, so that a read costs no second dispatch; TLS is the door's, so it can be nothing else.
         let peer = peer_of(&stream);
+        let stream = stream.into_any().downcast::<l4::Stream>().ok()?;
+        metrics.clients.increment();
         client::serve(stream, peer, Arc::clone(&self.gateway), self.drain.watch()).await;
         metrics.clients.decrement();
         drop(slot);

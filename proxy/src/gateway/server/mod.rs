@@ -11,6 +11,7 @@
 mod admin;
 mod clients;
 mod control;
+mod descriptors;
 mod drain;
 mod listeners;
 mod run_dir;
@@ -66,6 +67,7 @@ pub enum ServeError {
 /// # Errors
 /// Nothing was started, or the supervisor could not go on.
 pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(), ServeError> {
+    descriptors::raise(&gateway.config);
     let run_dir = RunDir::open(&gateway.config.run_dir)?;
     let old = if upgrade { run_dir.running() } else { None };
     if upgrade && old.is_none() {
