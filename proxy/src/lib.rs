@@ -3,11 +3,13 @@
 //! The house plan, the invariants and the walls are in `ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
 
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod gateway;
 pub mod observe;
+pub mod policy;
 pub mod sql;
 pub mod upstream;
 pub mod wire;

@@ -3,6 +3,7 @@
 mod config;
 mod health;
 mod serve;
+mod snapshot;
 
 use crate::config::Environment;
 use clap::{Parser, Subcommand};
@@ -27,6 +28,8 @@ enum Command {
     Config(config::Config),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(health::Health),
+    #[command(hide = true)]
+    Snapshot(snapshot::Snapshot),
 }
 
 /// Runs the program; `environment` is the process environment, taken once in `main`.
@@ -36,6 +39,7 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::Serve(serve) => serve.run(environment),
         Command::Config(config) => config.run(environment),
         Command::Health(health) => health.run(environment),
+        Command::Snapshot(snapshot) => snapshot.run(),
     }
 }
 

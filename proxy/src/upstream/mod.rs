@@ -4,6 +4,7 @@
 //! of the settings every session is born with (wall 5).
 
 mod cancel;
+pub mod catalog;
 mod connect;
 mod connection;
 mod pool;

@@ -1,0 +1,167 @@
+//! One review: the question, how names resolve in it, and what has been found out so far.
+
+use std::collections::HashSet;
+
+use crate::catalog::{Catalog, Function, Knowledge, Oid, Operator, Relation, Type, Volatility};
+use crate::sql::Statement;
+
+use super::reach::Reach;
+use super::{Policy, Scope};
+
+/// What a review finds out.
+#[derive(Debug, Clone)]
+pub(super) struct Findings {
+    pub(super) relations: Vec<String>,
+    pub(super) relation_oids: Vec<Oid>,
+    pub(super) functions: Vec<String>,
+    pub(super) volatility: Volatility,
+    pub(super) row_security: bool,
+    pub(super) foreign: bool,
+    pub(super) system: bool,
+}
+
+/// The question and the state of its answer.
+pub(super) struct Case<'a> {
+    pub(super) statement: &'a Statement,
+    pub(super) text: &'a str,
+    pub(super) catalog: &'a Catalog,
+    pub(super) policy: &'a Policy,
+    pub(super) scope: &'a Scope<'a>,
+    /// Schemas that unqualified names are looked up in, in order.
+    pub(super) path: Vec<&'a str>,
+    /// What each entry of `uses.relations` is, where the catalog knows it.
+    pub(super) resolved: Vec<Option<&'a Relation>>,
+    /// Types whose values can occur.
+    pub(super) reach: Reach,
+    /// Types that values are made of: by name, as a parameter, or by a stored expression.
+    pub(super) named_types: HashSet<Oid>,
+    /// A function is called that builds rows out of text.
+    pub(super) fills_rows: bool,
+    /// A function is called whose arguments take their types from one another.
+    pub(super) shares_types: bool,
+    /// The same for operators.
+    pub(super) shares_types_in_operators: bool,
+    /// With whether children were left out.
+    pub(super) seen_relations: HashSet<(Oid, bool)>,
+    pub(super) findings: Findings,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(
+        statement: &'a Statement,
+        text: &'a str,
+        catalog: &'a Catalog,
+        policy: &'a Policy,
+        scope: &'a Scope<'a>,
+    ) -> Self {
+        let volatility =
+            if statement.uses.value_functions.is_empty() { Volatility::Immutable } else { Volatility::Stable };
+        Self {
+            statement,
+            text,
+            catalog,
+            policy,
+            scope,
+            path: path(scope),
+            resolved: Vec::with_capacity(statement.uses.relations.len()),
+            reach: Reach::default(),
+            named_types: HashSet::new(),
+            fills_rows: false,
+            shares_types: false,
+            shares_types_in_operators: false,
+            seen_relations: HashSet::new(),
+            findings: Findings {
+                relations: Vec::new(),
+                relation_oids: Vec::new(),
+                functions: Vec::new(),
+                volatility,
+                row_security: false,
+                foreign: false,
+                system: false,
+            },
+        }
+    }
+
+    /// Whether an object of `found` can be meant by a name with that schema before it, or without one.
+    pub(super) fn reaches(&self, schema: Option<&str>, found: &str) -> bool {
+        match schema {
+            Some(schema) => schema == found,
+            None => self.path.contains(&found),
+        }
+    }
+
+    /// Every function that a call with so many arguments could mean.
+    pub(super) fn functions(&self, schema: Option<&str>, name: &str, call: Call) -> Vec<&'a Function> {
+        let catalog: &'a Catalog = self.catalog;
+        let found = catalog.functions(name);
+        found.filter(|function| self.reaches(schema, &function.schema) && call.fits(function)).collect()
+    }
+
+    /// Every operator that the name could mean.
+    pub(super) fn operators(&self, schema: Option<&str>, name: &str, arguments: u8) -> Vec<&'a Operator> {
+        let catalog: &'a Catalog = self.catalog;
+        let prefix = arguments == 1;
+        let found = catalog.operators(name);
+        // PostgreSQL 13 has postfix operators too: `right` is zero for them.
+        let fits = |operator: &&Operator| (operator.left == 0 || operator.right == 0) == prefix;
+        found.filter(|operator| self.reaches(schema, &operator.schema)).filter(fits).collect()
+    }
+
+    /// The type that a name means: the first in path order.
+    pub(super) fn named_type(&self, schema: Option<&str>, name: &str) -> Option<&'a Type> {
+        let catalog: &'a Catalog = self.catalog;
+        match schema {
+            Some(schema) => catalog.types(name).find(|found| &*found.schema == schema),
+            None => self.path.iter().find_map(|schema| catalog.types(name).find(|found| *found.schema == **schema)),
+        }
+    }
+
+    /// The relation that a name means: the first in path order.
+    pub(super) fn named_relation(&self, schema: Option<&str>, name: &str) -> Option<&'a Relation> {
+        let catalog: &'a Catalog = self.catalog;
+        match schema {
+            Some(schema) => catalog.relations(name).find(|found| &*found.schema == schema),
+            None => self.path.iter().find_map(|schema| catalog.relations(name).find(|found| *found.schema == **schema)),
+        }
+    }
+
+    /// Whether a name without a meaning in the catalog may have one in the database.
+    pub(super) fn uncertain(&self, schema: Option<&str>) -> bool {
+        self.catalog.knowledge() == Knowledge::Unavailable && schema != Some("pg_catalog")
+    }
+
+    /// Notes a function that runs.
+    pub(super) fn runs(&mut self, function: &Function) {
+        // AT TIME ZONE on a time of day is volatile by declaration alone: it depends on today's date.
+        let declared = if &*function.name == "timezone" { Volatility::Stable } else { function.volatility };
+        self.findings.volatility = self.findings.volatility.max(declared);
+    }
+}
+
+/// A call, as far as it narrows the candidates.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    pub(super) arguments: usize,
+    pub(super) variadic: bool,
+    pub(super) named: bool,
+}
+
+impl Call {
+    pub(super) fn one() -> Self {
+        Self { arguments: 1, variadic: false, named: false }
+    }
+
+    fn fits(self, function: &Function) -> bool {
+        function.takes(self.arguments, self.variadic) || (self.named && function.arguments.len() >= self.arguments)
+    }
+}
+
+/// `pg_catalog` comes first unless the path names it. `pg_temp` is never looked at: nothing can be made there.
+fn path<'a>(scope: &Scope<'a>) -> Vec<&'a str> {
+    let listed = scope.search_path.iter().map(|entry| if entry == "$user" { scope.role } else { entry.as_str() });
+    let mut path: Vec<&str> = listed.filter(|entry| *entry != "pg_temp").collect();
+    if !path.contains(&"pg_catalog") {
+        path.insert(0, "pg_catalog");
+    }
+    path
+}

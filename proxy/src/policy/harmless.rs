@@ -1,0 +1,131 @@
+//! Which functions are harmless: the heart of the policy. Everything else asks here.
+
+use crate::catalog::{Catalog, Function, FunctionKind, Oid, Origin, TreeUses, Volatility};
+use crate::sql::{Denial, Rule};
+use crate::wire::sqlstate::SqlState;
+
+use super::Policy;
+use super::list;
+
+/// Why a function is not harmless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It takes text and runs it as SQL, or as a type's or a relation's name.
+    TextAsCode,
+    /// A built-in that writes, waits, signals or leaves the database.
+    Builtin,
+    /// The policy says no.
+    Policy,
+    /// Of an extension that leaves the database or runs text.
+    Leaves(String),
+    /// Of an extension, and volatile.
+    VolatileExtension(String),
+    /// The user's own, and not named by the policy.
+    NotNamed,
+    /// The catalog refers to a function that it does not hold.
+    Missing,
+}
+
+/// Whether a function may run.
+pub(super) fn judge(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<(), Reason> {
+    if policy.denies_function(catalog, function) {
+        return Err(Reason::Policy);
+    }
+    match &function.origin {
+        Origin::Builtin => builtin(catalog, policy, function),
+        _ if policy.allows_function(catalog, function) => Ok(()),
+        _ if function.kind == FunctionKind::Aggregate => aggregate(catalog, policy, function),
+        Origin::Extension(extension) => of_extension(extension, function),
+        Origin::User => Err(Reason::NotNamed),
+    }
+}
+
+/// Whether the function with that OID may run.
+pub(super) fn judge_oid(catalog: &Catalog, policy: &Policy, oid: Oid) -> Result<(), Reason> {
+    catalog.function(oid).map_or(Err(Reason::Missing), |function| judge(catalog, policy, function))
+}
+
+/// The first function of a stored expression that may not run, with the reason; operators count as their functions.
+pub(super) fn judge_tree(catalog: &Catalog, policy: &Policy, uses: &TreeUses) -> Result<(), (String, Reason)> {
+    let of_operator = |oid: &Oid| catalog.operator(*oid).map_or(0, |operator| operator.function);
+    let functions = uses.functions.iter().copied().chain(uses.operators.iter().map(of_operator));
+    for oid in functions {
+        if let Err(reason) = judge_oid(catalog, policy, oid) {
+            return Err((named(catalog, oid), reason));
+        }
+    }
+    if uses.unreadable { Err(("a stored expression that cannot be read".to_owned(), Reason::Missing)) } else { Ok(()) }
+}
+
+fn named(catalog: &Catalog, oid: Oid) -> String {
+    catalog.function(oid).map_or_else(|| format!("function {oid}"), |function| catalog.signature(function))
+}
+
+fn builtin(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<(), Reason> {
+    if list::runs_text(&function.name) {
+        return Err(Reason::TextAsCode);
+    }
+    let volatile = function.volatility == Volatility::Volatile && function.kind != FunctionKind::Aggregate;
+    let harmless = if volatile { list::is_harmless_volatile(&function.name) } else { !list::is_denied(&function.name) };
+    if harmless || policy.allows_function(catalog, function) { Ok(()) } else { Err(Reason::Builtin) }
+}
+
+/// An aggregate is what it is made of.
+fn aggregate(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<(), Reason> {
+    if function.parts.is_empty() {
+        return Err(Reason::NotNamed);
+    }
+    for part in &function.parts {
+        let part = catalog.function(*part).ok_or(Reason::Missing)?;
+        // Made of aggregates it cannot be: no recursion without end.
+        if part.kind == FunctionKind::Aggregate || judge(catalog, policy, part).is_err() {
+            return Err(match &function.origin {
+                Origin::Extension(extension) => Reason::VolatileExtension(extension.to_string()),
+                Origin::Builtin | Origin::User => Reason::NotNamed,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn of_extension(extension: &str, function: &Function) -> Result<(), Reason> {
+    if list::leaves_database(extension) || list::extension_runs_text(extension, &function.name) {
+        return Err(Reason::Leaves(extension.to_owned()));
+    }
+    if function.volatility != Volatility::Volatile || list::is_harmless_of_extension(extension, &function.name) {
+        return Ok(());
+    }
+    Err(Reason::VolatileExtension(extension.to_owned()))
+}
+
+/// The refusal of a function by name; `rule` says how the statement comes to call it.
+pub(super) fn refusal(catalog: &Catalog, function: &Function, reason: &Reason, rule: Rule) -> Denial {
+    let signature = catalog.signature(function);
+    let rule = if *reason == Reason::TextAsCode && rule == Rule::Function { Rule::TextAsCode } else { rule };
+    let denial = Denial::new(rule, SqlState::INSUFFICIENT_PRIVILEGE, format!("function {signature} is not permitted"));
+    explained(denial, &signature, &function.name, reason)
+}
+
+/// Detail and hint for a reason.
+pub(super) fn explained(denial: Denial, signature: &str, name: &str, reason: &Reason) -> Denial {
+    let line = format!("to allow it, add to the policy: functions = [\"{signature}\"]");
+    match reason {
+        Reason::TextAsCode => denial.detail("it runs text that was never reviewed").hint("write the query itself"),
+        Reason::Builtin if name == "set_config" => {
+            denial.detail("it changes settings past the gateway").hint("use SET or SET LOCAL")
+        }
+        Reason::Builtin if matches!(name, "txid_current" | "pg_current_xact_id") => {
+            denial.detail("it assigns a transaction ID").hint("use pg_current_xact_id_if_assigned()")
+        }
+        Reason::Builtin => denial.detail("it does more than read"),
+        Reason::Policy => denial.detail("the policy denies it"),
+        Reason::Leaves(extension) => {
+            denial.detail(format!("extension {extension} can leave the database or run text as SQL")).hint(line)
+        }
+        Reason::VolatileExtension(extension) => {
+            denial.detail(format!("extension {extension} declares it volatile: it may do more than read")).hint(line)
+        }
+        Reason::NotNamed => denial.detail("functions of this database run only when the policy names them").hint(line),
+        Reason::Missing => denial.detail("the catalog does not hold all that it refers to"),
+    }
+}

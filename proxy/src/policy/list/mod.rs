@@ -1,0 +1,11 @@
+//! What is known about PostgreSQL's own objects and about extensions: plain lists, each with its reason.
+
+mod extension;
+mod function;
+mod relation;
+mod setting;
+
+pub(super) use extension::{extension_runs_text, is_harmless_of_extension, leaves_database};
+pub(super) use function::{fills_rows, is_denied, is_harmless_volatile, runs_text};
+pub(super) use relation::HIDDEN;
+pub(super) use setting::{Check, check_of};

@@ -1,0 +1,53 @@
+//! What may run: a pure function from a statement, a catalog and a policy to a permit or a refusal. Deny by default.
+//!
+//! **Architecture invariants:** no async, no socket, no clock, no environment. Only [`review`] makes a [`Permitted`],
+//! and what goes upstream takes one.
+
+mod case;
+mod file;
+mod harmless;
+mod list;
+mod permitted;
+mod reach;
+mod rule;
+
+use crate::catalog::Catalog;
+use crate::sql::{Denial, Statement};
+
+pub use file::{DEFAULT, Mistake, Policy, SettingBounds};
+pub use permitted::Permitted;
+
+/// The session that the statement belongs to, as far as names depend on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// `search_path` as set, element by element, `$user` unexpanded.
+    pub search_path: &'a [String],
+    /// The upstream role.
+    pub role: &'a str,
+    /// The database the session is connected to.
+    pub database: &'a str,
+    /// Types that Parse declared for the parameters; zero for "not said".
+    pub parameter_types: &'a [u32],
+}
+
+/// Decides on one statement of `text`.
+///
+/// # Errors
+/// The first rule that refuses, with SQLSTATE, position and what to do about it.
+pub fn review(
+    statement: &Statement,
+    text: &str,
+    catalog: &Catalog,
+    policy: &Policy,
+    scope: &Scope<'_>,
+) -> Result<Permitted, Denial> {
+    let mut case = case::Case::new(statement, text, catalog, policy, scope);
+    rule::kind(&case)?;
+    rule::relations(&mut case)?;
+    rule::types(&mut case)?;
+    rule::functions(&mut case)?;
+    rule::operators(&mut case)?;
+    rule::attributes(&mut case)?;
+    rule::implied(&mut case)?;
+    Ok(Permitted::new(statement, case.findings, catalog, policy))
+}

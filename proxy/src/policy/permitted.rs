@@ -1,0 +1,93 @@
+//! The proof that a statement was reviewed.
+
+use crate::catalog::{Catalog, Oid, Volatility};
+use crate::sql::{Kind, Statement};
+
+use super::Policy;
+use super::case::Findings;
+
+/// A statement that may go upstream. Only [`super::review`] can make one.
+#[derive(Debug, Clone)]
+pub struct Permitted {
+    statement: Statement,
+    findings: Findings,
+    policy_version: u64,
+    catalog_version: u64,
+}
+
+impl Permitted {
+    pub(super) fn new(statement: &Statement, findings: Findings, catalog: &Catalog, policy: &Policy) -> Self {
+        Self {
+            statement: statement.clone(),
+            findings,
+            policy_version: policy.version(),
+            catalog_version: catalog.version(),
+        }
+    }
+
+    /// The statement as the readers saw it.
+    #[must_use]
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.statement.kind
+    }
+
+    /// Relations it names, qualified where the catalog knows them; for receipts and reports.
+    #[must_use]
+    pub fn relations(&self) -> &[String] {
+        &self.findings.relations
+    }
+
+    /// Every relation that it reads, views and partitions resolved.
+    #[must_use]
+    pub fn relation_oids(&self) -> &[Oid] {
+        &self.findings.relation_oids
+    }
+
+    /// Functions it calls by name, qualified.
+    #[must_use]
+    pub fn functions(&self) -> &[String] {
+        &self.findings.functions
+    }
+
+    /// The worst volatility of anything that it calls, views included. Session values (`current_user`, `now()`) are stable.
+    #[must_use]
+    pub fn volatility(&self) -> Volatility {
+        self.findings.volatility
+    }
+
+    /// Row security is on for something that it reads: the answer depends on role and settings.
+    #[must_use]
+    pub fn row_security(&self) -> bool {
+        self.findings.row_security
+    }
+
+    /// It reads a foreign table: its data change where nobody here sees it.
+    #[must_use]
+    pub fn reads_foreign(&self) -> bool {
+        self.findings.foreign
+    }
+
+    /// It reads PostgreSQL's own catalogs or statistics views.
+    #[must_use]
+    pub fn reads_system(&self) -> bool {
+        self.findings.system
+    }
+
+    /// Version of the policy that permitted it.
+    #[must_use]
+    pub fn policy_version(&self) -> u64 {
+        self.policy_version
+    }
+
+    /// Version of the catalog that it was resolved against.
+    #[must_use]
+    pub fn catalog_version(&self) -> u64 {
+        self.catalog_version
+    }
+}

@@ -1,0 +1,90 @@
+//! Which types can occur in a statement. A candidate that needs a value of a type that cannot occur cannot be chosen,
+//! so a customer's own `=` for its own type does not close every other `=`.
+//!
+//! Only types that did not come with PostgreSQL are counted; those that did are always within reach.
+
+use std::collections::HashSet;
+
+use crate::catalog::{CastContext, Catalog, Oid, Origin, Type, TypeKind};
+
+/// The types within reach.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    types: HashSet<Oid>,
+}
+
+impl Reach {
+    /// Brings a type within reach, with everything that its values are made of and that is made of its values.
+    pub(super) fn add(&mut self, catalog: &Catalog, oid: Oid) {
+        let mut open = vec![oid];
+        while let Some(oid) = open.pop() {
+            let Some(found) = catalog.type_of(oid) else { continue };
+            let new = found.origin != Origin::Builtin && self.types.insert(oid);
+            if new {
+                open.push(found.array);
+                parts(catalog, found, &mut open);
+            }
+        }
+    }
+
+    /// Adds what implicit casts make of values within reach. To be called when all else has been added.
+    pub(super) fn close_over_casts(&mut self, catalog: &Catalog) {
+        loop {
+            let reached = |cast: &&crate::catalog::Cast| {
+                cast.context == CastContext::Implicit
+                    && self.holds(catalog, cast.source)
+                    && !self.holds(catalog, cast.target)
+            };
+            let Some(target) = catalog.added_casts().find(reached).map(|cast| cast.target) else { return };
+            self.add(catalog, target);
+            if !self.holds(catalog, target) {
+                return;
+            }
+        }
+    }
+
+    /// Whether a value of that type can occur.
+    pub(super) fn holds(&self, catalog: &Catalog, oid: Oid) -> bool {
+        self.types.contains(&oid) || catalog.type_of(oid).is_none_or(|found| found.origin == Origin::Builtin)
+    }
+
+    /// The types within reach that did not come with PostgreSQL.
+    pub(super) fn added<'c>(&self, catalog: &'c Catalog) -> Vec<&'c Type> {
+        let mut oids: Vec<Oid> = self.types.iter().copied().collect();
+        oids.sort_unstable();
+        oids.into_iter().filter_map(|oid| catalog.type_of(oid)).collect()
+    }
+
+    /// Whether an argument of that type can only be filled by a value that cannot occur: then the candidate that has
+    /// it is out, provided that untyped literals have a better choice (the caller sees to that).
+    ///
+    /// Domains count as what they are over, since their values come from there without a word. Rows count as within
+    /// reach, since `ROW(…)` becomes any of them. Types in the string category or preferred in theirs attract untyped
+    /// literals.
+    pub(super) fn cannot_fill(&self, catalog: &Catalog, oid: Oid) -> bool {
+        let Some(found) = catalog.type_of(oid) else { return false };
+        if found.origin == Origin::Builtin || self.types.contains(&oid) || found.category == 'S' || found.preferred {
+            return false;
+        }
+        match &found.kind {
+            TypeKind::Base | TypeKind::Enum | TypeKind::Range(_) => true,
+            TypeKind::Array(of) | TypeKind::Multirange(of) => self.cannot_fill(catalog, *of),
+            TypeKind::Domain { base, .. } => self.cannot_fill(catalog, *base),
+            TypeKind::Composite(_) | TypeKind::Pseudo => false,
+        }
+    }
+}
+
+/// What values of a type are made of, pushed onto `open`.
+pub(super) fn parts(catalog: &Catalog, found: &Type, open: &mut Vec<Oid>) {
+    match &found.kind {
+        TypeKind::Base | TypeKind::Enum | TypeKind::Pseudo => {}
+        TypeKind::Array(of) | TypeKind::Range(of) | TypeKind::Multirange(of) | TypeKind::Domain { base: of, .. } => {
+            open.push(*of);
+        }
+        TypeKind::Composite(relation) => {
+            let columns = catalog.relation(*relation).map(|relation| relation.columns.iter());
+            open.extend(columns.into_iter().flatten().map(|column| column.type_oid));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Functions called by name: every candidate must be harmless.
+
+use crate::catalog::{Function, FunctionKind, Knowledge};
+use crate::policy::case::{Call, Case};
+use crate::policy::harmless::{judge, refusal};
+use crate::policy::list;
+use crate::sql::{Denial, FunctionRef, Rule};
+use crate::wire::sqlstate::SqlState;
+
+use super::candidate::{Candidate, cannot_be_chosen};
+use super::{types, unexplained, written};
+
+/// Reviews all calls.
+pub(in crate::policy) fn functions(case: &mut Case<'_>) -> Result<(), Denial> {
+    let statement = case.statement;
+    // Return types come within reach before anything is ruled out by reach.
+    for call in &statement.uses.functions {
+        for function in case.functions(call.schema.as_deref(), &call.name, shape(call)) {
+            for oid in function.columns.iter().chain([&function.returns]) {
+                case.reach.add(case.catalog, *oid);
+            }
+        }
+    }
+    for operator in &statement.uses.operators {
+        for operator in case.operators(operator.schema.as_deref(), &operator.name, operator.arguments) {
+            case.reach.add(case.catalog, operator.result);
+        }
+    }
+    case.reach.close_over_casts(case.catalog);
+    statement.uses.functions.iter().try_for_each(|call| function(case, call))
+}
+
+fn shape(call: &FunctionRef) -> Call {
+    Call { arguments: usize::from(call.arguments), variadic: call.variadic, named: call.named }
+}
+
+fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
+    let schema = call.schema.as_deref();
+    if case.uncertain(schema) {
+        return Err(unexplained(Rule::Function, "function", &written(schema, &call.name)).at(call.position));
+    }
+    let candidates = case.functions(schema, &call.name, shape(call));
+    // `text(x)` and `mytype('x')` are casts when no function fits better.
+    let cast = (call.arguments == 1).then(|| case.named_type(schema, &call.name)).flatten();
+    if let Some(found) = cast {
+        types::check(case, found.oid, call.position)?;
+    }
+    if candidates.is_empty() {
+        return if cast.is_some() || is_column(case, call) { Ok(()) } else { Err(unknown(case, call)) };
+    }
+    let shapes: Vec<Candidate<'_>> = candidates.iter().map(|function| candidate(function, call)).collect();
+    let mut runs: Option<&Function> = None;
+    for (function, shape) in candidates.iter().zip(&shapes) {
+        if let Err(reason) = judge(case.catalog, case.policy, function) {
+            if !call.named && !call.variadic && cannot_be_chosen(case, shape, &shapes) {
+                continue;
+            }
+            return Err(refusal(case.catalog, function, &reason, Rule::Function).at(call.position));
+        }
+        case.runs(function);
+        case.fills_rows |= list::fills_rows(&function.name);
+        case.shares_types |= function.arguments.iter().filter(|oid| types::is_polymorphic(**oid)).count() > 1;
+        runs = runs.or(Some(*function));
+    }
+    let name = runs.map_or_else(|| written(schema, &call.name), Function::qualified);
+    if !case.findings.functions.contains(&name) {
+        case.findings.functions.push(name);
+    }
+    Ok(())
+}
+
+fn candidate<'c>(function: &'c Function, call: &FunctionRef) -> Candidate<'c> {
+    let count = usize::from(call.arguments);
+    Candidate {
+        schema: &function.schema,
+        arguments: (0..count).filter_map(|index| function.argument(index)).collect(),
+        builtin: function.origin == crate::catalog::Origin::Builtin
+            && function.variadic.is_none()
+            && function.kind != FunctionKind::Procedure,
+    }
+}
+
+/// `name(t)` is `t.name` when there is no such function.
+fn is_column(case: &Case<'_>, call: &FunctionRef) -> bool {
+    let mut relations = case.resolved.iter().flatten();
+    call.arguments == 1
+        && call.schema.is_none()
+        && case.catalog.knowledge() == Knowledge::Live
+        && relations.any(|relation| relation.columns.iter().any(|column| *column.name == *call.name))
+}
+
+fn unknown(case: &Case<'_>, call: &FunctionRef) -> Denial {
+    let name = written(call.schema.as_deref(), &call.name);
+    let message = format!("function {name} does not exist");
+    let denial = Denial::new(Rule::UnknownFunction, SqlState::UNDEFINED_FUNCTION, message).at(call.position);
+    if case.catalog.functions(&call.name).any(|function| case.reaches(call.schema.as_deref(), &function.schema)) {
+        return denial.detail("no function of that name takes as many arguments");
+    }
+    match case.catalog.knowledge() {
+        Knowledge::Offline => denial.detail("it is not one of PostgreSQL's own, and no database was asked"),
+        Knowledge::Live | Knowledge::Unavailable => denial,
+    }
+}

@@ -1,0 +1,93 @@
+//! Operators: each is a function call in disguise.
+
+use crate::catalog::{Knowledge, Operator, Origin};
+use crate::policy::case::Case;
+use crate::policy::harmless::{Reason, explained, judge};
+use crate::sql::{Denial, OperatorRef, Rule};
+use crate::wire::sqlstate::SqlState;
+
+use super::candidate::{Candidate, cannot_be_chosen};
+use super::{types, unexplained, written};
+
+/// Reviews all operators, each name once.
+pub(in crate::policy) fn operators(case: &mut Case<'_>) -> Result<(), Denial> {
+    let statement = case.statement;
+    let used = &statement.uses.operators;
+    for (index, operator) in used.iter().enumerate() {
+        let same = |earlier: &&OperatorRef| {
+            earlier.name == operator.name
+                && earlier.arguments == operator.arguments
+                && earlier.schema == operator.schema
+        };
+        if !used.iter().take(index).any(|earlier| same(&earlier)) {
+            review(case, operator)?;
+        }
+    }
+    Ok(())
+}
+
+fn review(case: &mut Case<'_>, used: &OperatorRef) -> Result<(), Denial> {
+    let schema = used.schema.as_deref();
+    if case.uncertain(schema) {
+        return Err(unexplained(Rule::Operator, "operator", &written(schema, &used.name)).at(used.position));
+    }
+    let candidates = case.operators(schema, &used.name, used.arguments);
+    if candidates.is_empty() {
+        return Err(unknown(case, used));
+    }
+    let shapes: Vec<Candidate<'_>> = candidates.iter().map(|operator| candidate(operator)).collect();
+    for (operator, shape) in candidates.iter().zip(&shapes) {
+        let allowed = case.policy.allows_operator(case.catalog, operator);
+        let function = case.catalog.function(operator.function);
+        let verdict = match function {
+            _ if allowed => Ok(()),
+            // A shell operator has no function: calling it is an error.
+            None if operator.function == 0 => Ok(()),
+            None => Err(Reason::Missing),
+            Some(function) => judge(case.catalog, case.policy, function),
+        };
+        if let Err(reason) = verdict {
+            if cannot_be_chosen(case, shape, &shapes) {
+                continue;
+            }
+            return Err(refusal(case, operator, &reason).at(used.position));
+        }
+        if let Some(function) = function {
+            case.runs(function);
+        }
+        case.shares_types_in_operators |= types::is_polymorphic(operator.left) && types::is_polymorphic(operator.right);
+    }
+    Ok(())
+}
+
+fn candidate(operator: &Operator) -> Candidate<'_> {
+    let operands = [operator.left, operator.right].into_iter().filter(|oid| *oid != 0);
+    Candidate { schema: &operator.schema, arguments: operands.collect(), builtin: operator.origin == Origin::Builtin }
+}
+
+fn refusal(case: &Case<'_>, operator: &Operator, reason: &Reason) -> Denial {
+    let operand = |oid| if oid == 0 { "-".to_owned() } else { case.catalog.type_name(oid) };
+    let (left, right) = (operand(operator.left), operand(operator.right));
+    let signature = format!("{}.{}({left}, {right})", operator.schema, operator.name);
+    let message = format!("operator {signature} is not permitted");
+    let denial = Denial::new(Rule::Operator, SqlState::INSUFFICIENT_PRIVILEGE, message);
+    let Some(function) = case.catalog.function(operator.function) else {
+        return denial.detail("the catalog does not hold its function");
+    };
+    let called = case.catalog.signature(function);
+    let mut denial = explained(denial, &called, &function.name, reason);
+    denial.detail = Some(format!("it calls {called}, which is not permitted"));
+    if *reason == Reason::NotNamed {
+        denial.hint = Some(format!("to allow it, add to the policy: operators = [\"{signature}\"]"));
+    }
+    denial
+}
+
+fn unknown(case: &Case<'_>, used: &OperatorRef) -> Denial {
+    let message = format!("operator does not exist: {}", written(used.schema.as_deref(), &used.name));
+    let denial = Denial::new(Rule::UnknownOperator, SqlState::UNDEFINED_FUNCTION, message).at(used.position);
+    match case.catalog.knowledge() {
+        Knowledge::Offline => denial.detail("it is not one of PostgreSQL's own, and no database was asked"),
+        Knowledge::Live | Knowledge::Unavailable => denial,
+    }
+}

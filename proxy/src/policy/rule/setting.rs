@@ -1,0 +1,173 @@
+//! Statements that change the session: SET is an allow list with bounds.
+
+use crate::policy::case::Case;
+use crate::policy::list::{Check, check_of};
+use crate::policy::{Policy, SettingBounds};
+use crate::sql::{Denial, Kind, Rule, SetValue};
+use crate::wire::sqlstate::SqlState;
+
+use super::transaction::modes;
+
+/// Reviews what kind of statement it is. Kinds that could write never become a `Statement`.
+pub(in crate::policy) fn kind(case: &Case<'_>) -> Result<(), Denial> {
+    of_kind(case.policy, &case.statement.kind).map_err(|denial| denial.at(case.statement.span.start))
+}
+
+fn of_kind(policy: &Policy, kind: &Kind) -> Result<(), Denial> {
+    match kind {
+        Kind::Set { name, scope: _, value } => set(policy, name, value),
+        Kind::Reset { name } => set(policy, name, &SetValue::Default),
+        Kind::SetTransaction(asked) | Kind::SetSessionCharacteristics(asked) => modes(asked),
+        Kind::Begin { start: _, modes: asked } => modes(asked),
+        Kind::Explain { analyze: _, generic_plan: _, inner } => of_kind(policy, inner),
+        Kind::Prepare { name: _, inner, body: _ } => of_kind(policy, inner),
+        Kind::Select
+        | Kind::CopyToStdout
+        | Kind::Show { .. }
+        | Kind::ResetAll
+        | Kind::Commit { .. }
+        | Kind::Rollback { .. }
+        | Kind::Savepoint { .. }
+        | Kind::Release { .. }
+        | Kind::RollbackTo { .. }
+        | Kind::DeclareCursor { .. }
+        | Kind::Fetch { .. }
+        | Kind::ClosePortal { .. }
+        | Kind::Execute { .. }
+        | Kind::Deallocate { .. }
+        | Kind::Discard(_)
+        | Kind::Unlisten { .. } => Ok(()),
+    }
+}
+
+fn set(policy: &Policy, name: &str, value: &SetValue) -> Result<(), Denial> {
+    let name = name.to_ascii_lowercase();
+    if matches!(name.as_str(), "role" | "session_authorization") {
+        let message = format!("parameter \"{name}\" cannot be set through the gateway");
+        return Err(Denial::new(Rule::Identity, SqlState::INSUFFICIENT_PRIVILEGE, message));
+    }
+    let Some(check) = check_of(&name) else {
+        return if policy.allows_setting(&name) { Ok(()) } else { Err(not_listed(&name)) };
+    };
+    match value {
+        // The default is the server's, or what the session was pinned to at its start.
+        SetValue::Default => Ok(()),
+        SetValue::List(values) => verify(&name, check, &values.join(", "), policy.bounds()),
+    }
+}
+
+fn not_listed(name: &str) -> Denial {
+    let message = format!("parameter \"{name}\" cannot be set through the gateway");
+    let denial = Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message);
+    match name.split_once('.') {
+        Some((prefix, _)) => denial.hint(format!(
+            "to allow it, add to the policy: custom_settings = [\"{name}\"], or [\"{prefix}.*\"] for all of that prefix"
+        )),
+        None => denial.hint(format!("if it is harmless, add to the policy: settings = [\"{name}\"]")),
+    }
+}
+
+fn verify(name: &str, check: Check, value: &str, bounds: SettingBounds) -> Result<(), Denial> {
+    let bound = match name {
+        "work_mem" => bounds.work_mem_kb_max,
+        "max_parallel_workers_per_gather" => bounds.parallel_workers_max,
+        "lock_timeout" => bounds.lock_timeout_ms_max,
+        "statement_timeout" | "transaction_timeout" => bounds.statement_timeout_ms_max,
+        _ => bounds.idle_timeout_ms_max,
+    };
+    let within = match check {
+        Check::Any => true,
+        Check::On => is_on(value),
+        Check::Utf8 => is_utf8(value),
+        Check::OneOf(list) => list.iter().any(|known| known.eq_ignore_ascii_case(value)),
+        Check::Time => bound == 0 || quantity(value, TIME).is_some_and(|asked| asked > 0.0 && asked <= float(bound)),
+        Check::Memory => quantity(value, MEMORY).is_some_and(|asked| asked <= float(bound)),
+        Check::Count => quantity(value, &[]).is_some_and(|asked| asked <= float(bound)),
+    };
+    if within {
+        return Ok(());
+    }
+    let message = format!("parameter \"{name}\" cannot be set to that value through the gateway");
+    let denial = Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message);
+    Err(match check {
+        Check::Any => denial,
+        Check::On => denial.hint("it can be set to on"),
+        Check::Utf8 => denial.hint("the gateway speaks UTF8"),
+        Check::OneOf(list) => denial.hint(format!("it can be set to one of: {}", list.join(", "))),
+        Check::Time => denial.hint(format!("it can be set to at most {bound} ms, and not to 0, which means no limit")),
+        Check::Memory => denial.hint(format!("it can be set to at most {bound} kB")),
+        Check::Count => denial.hint(format!("it can be set to at most {bound}")),
+    })
+}
+
+/// `parse_bool` of PostgreSQL takes any prefix that is clear.
+fn is_on(value: &str) -> bool {
+    let value = value.trim().to_ascii_lowercase();
+    let prefix = |word: &str| !value.is_empty() && word.starts_with(&value);
+    value == "1" || value == "on" || prefix("true") || prefix("yes")
+}
+
+fn is_utf8(value: &str) -> bool {
+    let letters: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    letters.eq_ignore_ascii_case("utf8") || letters.eq_ignore_ascii_case("unicode")
+}
+
+/// Units in milliseconds; without one, milliseconds.
+const TIME: &[(&str, f64)] =
+    &[("us", 0.001), ("ms", 1.0), ("s", 1_000.0), ("min", 60_000.0), ("h", 3_600_000.0), ("d", 86_400_000.0)];
+
+/// Units in kilobytes; without one, kilobytes. PostgreSQL is strict about their case.
+const MEMORY: &[(&str, f64)] =
+    &[("B", 1.0 / 1_024.0), ("kB", 1.0), ("MB", 1_024.0), ("GB", 1_048_576.0), ("TB", 1_073_741_824.0)];
+
+/// A number with an optional unit; `None` for anything else, hexadecimal and octal numbers included.
+fn quantity(value: &str, units: &[(&str, f64)]) -> Option<f64> {
+    let value = value.trim();
+    let end = value.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(value.len());
+    let (number, unit) = value.split_at_checked(end)?;
+    let number = number.trim();
+    // A leading zero is octal to PostgreSQL.
+    if number.len() > 1 && number.starts_with('0') && !number.starts_with("0.") {
+        return None;
+    }
+    let number: f64 = number.parse().ok()?;
+    let unit = unit.trim();
+    let factor = if unit.is_empty() { 1.0 } else { units.iter().find(|(name, _)| *name == unit)?.1 };
+    (number >= 0.0).then_some(number * factor)
+}
+
+/// Bounds are far below where precision ends.
+fn float(bound: u64) -> f64 {
+    u32::try_from(bound).map_or(f64::MAX, f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_with_units() {
+        assert_eq!(quantity("5min", TIME), Some(300_000.0));
+        assert_eq!(quantity(" 1.5 GB", MEMORY), Some(1_572_864.0));
+        assert_eq!(quantity("0x10", MEMORY), None);
+        assert_eq!(quantity("010", TIME), None);
+        assert_eq!(quantity("-1", TIME), None);
+        assert_eq!(quantity("1e3", TIME), None);
+    }
+
+    #[test]
+    fn a_time_bound_refuses_no_limit() {
+        let bounds = SettingBounds { statement_timeout_ms_max: 60_000, ..SettingBounds::default() };
+        assert!(verify("statement_timeout", Check::Time, "1min", bounds).is_ok());
+        assert!(verify("statement_timeout", Check::Time, "0", bounds).is_err());
+        assert!(verify("statement_timeout", Check::Time, "2min", bounds).is_err());
+        assert!(verify("statement_timeout", Check::Time, "0", SettingBounds::default()).is_ok());
+    }
+
+    #[test]
+    fn booleans_and_encodings_in_any_spelling() {
+        assert!(["on", "TRUE", "t", "y", "1"].iter().all(|value| is_on(value)));
+        assert!(["", "o", "off", "0", "false", "n"].iter().all(|value| !is_on(value)));
+        assert!(is_utf8("utf-8") && is_utf8("UNICODE") && !is_utf8("SJIS"));
+    }
+}

@@ -1,0 +1,65 @@
+//! Views, row security policies and virtual columns: what their stored definitions call.
+
+use crate::catalog::{Relation, TreeUses};
+use crate::policy::case::Case;
+use crate::policy::harmless::{explained, judge_tree};
+use crate::sql::{Denial, Rule};
+use crate::wire::sqlstate::SqlState;
+
+use super::relation::{Reading, coerced};
+
+/// Reviews a view through its own definition, down to the last table.
+pub(super) fn view(case: &mut Case<'_>, view: &Relation, reading: Reading<'_>) -> Result<(), Denial> {
+    let Some(uses) = &view.view else {
+        return Err(refusal(view, "its definition is not known").at(reading.position));
+    };
+    if !case.policy.allows_view(&view.schema, &view.name) {
+        calls(case, view, uses, reading)?;
+    }
+    let catalog = case.catalog;
+    for oid in &uses.relations {
+        match catalog.relation(*oid) {
+            Some(relation) => Reading { through: Some(view), ..reading }.read(case, relation, false)?,
+            None => return Err(refusal(view, "it reads a relation that is not known").at(reading.position)),
+        }
+    }
+    Ok(())
+}
+
+/// Reviews the expressions that run whenever a table is read.
+pub(super) fn implied(
+    case: &mut Case<'_>,
+    relation: &Relation,
+    uses: &TreeUses,
+    reading: Reading<'_>,
+) -> Result<(), Denial> {
+    calls(case, relation, uses, reading)?;
+    let catalog = case.catalog;
+    for oid in uses.relations.iter().filter(|oid| **oid != relation.oid) {
+        if let Some(found) = catalog.relation(*oid) {
+            Reading { through: Some(relation), ..reading }.read(case, found, false)?;
+        }
+    }
+    Ok(())
+}
+
+fn calls(case: &mut Case<'_>, relation: &Relation, uses: &TreeUses, reading: Reading<'_>) -> Result<(), Denial> {
+    if let Err((called, reason)) = judge_tree(case.catalog, case.policy, uses) {
+        let name = called.split('(').next().unwrap_or_default().to_owned();
+        let mut denial = explained(refusal(relation, ""), &called, &name, &reason);
+        denial.detail = Some(format!("its definition calls {called}, which is not permitted"));
+        return Err(denial.at(reading.position));
+    }
+    let catalog = case.catalog;
+    for oid in &uses.functions {
+        if let Some(function) = catalog.function(*oid) {
+            case.runs(function);
+        }
+    }
+    uses.types.iter().try_for_each(|oid| coerced(case, *oid, reading.position))
+}
+
+fn refusal(relation: &Relation, detail: &str) -> Denial {
+    let message = format!("reading {} is not permitted", relation.qualified());
+    Denial::new(Rule::View, SqlState::INSUFFICIENT_PRIVILEGE, message).detail(detail)
+}
