@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod config;
+mod hash_password;
 mod health;
 mod serve;
 mod snapshot;
@@ -26,6 +27,8 @@ enum Command {
     Serve(serve::Serve),
     /// Check or explain the configuration.
     Config(config::Config),
+    /// Make a SCRAM verifier for the users file from the password on standard input.
+    HashPassword(hash_password::HashPassword),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(health::Health),
     #[command(hide = true)]
@@ -38,6 +41,7 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
     match arguments.command {
         Command::Serve(serve) => serve.run(environment),
         Command::Config(config) => config.run(environment),
+        Command::HashPassword(hash) => hash.run(),
         Command::Health(health) => health.run(environment),
         Command::Snapshot(snapshot) => snapshot.run(),
     }
