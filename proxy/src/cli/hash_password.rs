@@ -39,7 +39,10 @@ impl HashPassword {
 /// The first line without its end. An empty password would let everybody in who tries none.
 fn read_password(input: &mut impl BufRead) -> io::Result<String> {
     let mut password = String::new();
-    io::Read::take(input, PASSWORD_BYTES_MAX).read_line(&mut password)?;
+    let bytes = io::Read::take(input, PASSWORD_BYTES_MAX).read_line(&mut password)?;
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes >= PASSWORD_BYTES_MAX) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the password is too long"));
+    }
     let password = password.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).unwrap_or(&password);
     if password.is_empty() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no password on standard input"));
@@ -80,8 +83,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_a_password() {
-        for input in ["", "\n", "\r\n"] {
+    fn nothing_and_too_much_are_no_passwords() {
+        let endless = "x".repeat(10_000);
+        for input in ["", "\n", "\r\n", &endless] {
             assert!(read_password(&mut input.as_bytes()).is_err(), "{input:?}");
         }
         assert!(iterations("0").is_err() && iterations("10000001").is_err() && iterations("1").is_ok());

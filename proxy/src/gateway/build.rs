@@ -92,10 +92,7 @@ fn read_users(config: &Config, mistakes: &mut Vec<Mistake>) -> Users {
         }
     }
     for user in &config.users {
-        match users::parse_pairs(&format!("{}:{}", user.name, user.password.expose())) {
-            Ok(more) => all.extend(more),
-            Err(faults) => mistakes.extend(faults.iter().map(|fault| config.mistake("users", fault.fault.to_string()))),
-        }
+        all.insert(user.name.clone(), User::with_password(user.password.expose()));
     }
     // Without all users, a mapping that names one of the missing would be blamed for it.
     if mistakes.len() == found_before {

@@ -57,11 +57,11 @@ impl fmt::Debug for Mock {
     }
 }
 
-/// A mistake in a users file or list. The line itself is not repeated, since it may hold a password.
+/// A mistake in a users file. The line itself is not repeated, since it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}: {fault}")]
 pub struct UsersError {
-    /// One-based line, or the one-based place in a list.
+    /// One-based line.
     pub line: usize,
     /// What is wrong with it.
     pub fault: UserFault,
@@ -90,9 +90,6 @@ pub enum UserFault {
         "user \"{0}\" has a plain password, which is for development mode only; use a SCRAM-SHA-256 verifier, which `vitrine hash-password` makes"
     )]
     PlainPassword(String),
-    /// Not `name:password`.
-    #[error("expected name:password")]
-    NotAPair,
 }
 
 /// Reads a users file: lines of `"name" "SCRAM-SHA-256$…"`, as in pgbouncer's userlist.txt (a quote inside is doubled;
@@ -105,16 +102,6 @@ pub fn parse(text: &str, is_development: bool) -> Result<BTreeMap<String, User>,
         is_entry.then(|| (index + 1, pair_of(line).ok_or(UserFault::Layout)))
     });
     collect(entries, is_development)
-}
-
-/// Reads `name:password` pairs separated by commas, for development: a password here holds neither comma nor line end.
-pub fn parse_pairs(text: &str) -> Result<BTreeMap<String, User>, Vec<UsersError>> {
-    let entries =
-        text.split(',').map(str::trim).enumerate().filter(|(_, pair)| !pair.is_empty()).map(|(index, pair)| {
-            let pair = pair.split_once(':').ok_or(UserFault::NotAPair);
-            (index + 1, pair.map(|(name, password)| (name.trim().to_owned(), password.to_owned())))
-        });
-    collect(entries, true)
 }
 
 impl Users {
@@ -258,9 +245,8 @@ mod tests {
         let users = parse("\"ann\" \"secret\"", true).unwrap();
         let made = users["ann"].verifier.clone().unwrap();
         assert_eq!(made, scram::verifier("secret", made.iterations(), made.salt()));
-        let pairs = parse_pairs("ann:a:b, bob:c,").unwrap();
-        assert_eq!(pairs.keys().collect::<Vec<_>>(), ["ann", "bob"]);
-        assert_eq!(parse_pairs("ann").unwrap_err()[0].to_string(), "line 1: expected name:password");
+        let made = User::with_password("a:b, c").verifier.unwrap();
+        assert_eq!(made, scram::verifier("a:b, c", made.iterations(), made.salt()));
     }
 
     #[test]

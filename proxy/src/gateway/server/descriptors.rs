@@ -14,7 +14,11 @@ pub(super) fn raise(config: &Config) {
     let available = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
     let needed = needed(config);
     if let Some(available) = available.filter(|available| *available < needed) {
-        tracing::warn!(available, needed, "fewer file descriptors than limits.clients_max and the pools may need: ulimit -n");
+        tracing::warn!(
+            available,
+            needed,
+            "fewer file descriptors than limits.clients_max and the pools may need: ulimit -n"
+        );
     }
 }
 

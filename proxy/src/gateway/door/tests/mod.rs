@@ -36,8 +36,12 @@ fn development(auth: Auth) -> DoorRules {
     DoorRules { auth, is_development: true, tls_required: false, ..DoorRules::default() }
 }
 
+fn with_passwords(pairs: &[(&str, &str)]) -> BTreeMap<String, User> {
+    pairs.iter().map(|(name, password)| ((*name).to_owned(), User::with_password(password))).collect()
+}
+
 fn users() -> Users {
-    let mut users = users::parse_pairs("ann:secret,bob:pä ss").unwrap();
+    let mut users = with_passwords(&[("ann", "secret"), ("bob", "pä ss")]);
     users.get_mut("bob").unwrap().upstream = Some("reader".to_owned());
     users.get_mut("bob").unwrap().databases = Some(vec!["shop".to_owned()]);
     users.insert("cert only".to_owned(), User::default());

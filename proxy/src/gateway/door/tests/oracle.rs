@@ -94,7 +94,7 @@ async fn start_up_packets_are_answered_as_postgresql_answers_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scram_messages_are_answered_as_postgresql_answers_them() {
     let server = server(postgres::Auth::Scram).await;
-    let users = users::parse_pairs("postgres:secret").unwrap();
+    let users = with_passwords(&[("postgres", "secret")]);
     let door = Arc::new(Door::new(development(Auth::Scram), Users::new(users), None).unwrap());
     let first = |mechanism: &str, text: &str| {
         let length = u32::try_from(4 + mechanism.len() + 1 + 4 + text.len()).unwrap();

@@ -48,7 +48,7 @@ async fn a_database_that_the_user_may_not_open_is_refused_after_the_password() {
 #[tokio::test]
 async fn replaced_users_hold_for_the_next_client() {
     let door = door(Auth::Scram);
-    door.replace_users(Users::new(users::parse_pairs("ann:another").unwrap()));
+    door.replace_users(Users::new(with_passwords(&[("ann", "another")])));
     assert!(log_in(&door, "ann", "secret", "shop").await.is_err());
     assert!(log_in(&door, "ann", "another", "shop").await.is_ok());
 }

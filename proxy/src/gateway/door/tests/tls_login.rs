@@ -67,6 +67,41 @@ async fn every_key_kind_and_a_resumed_session_work() {
     }
 }
 
+/// RSA keys, which rcgen cannot make with ring, in every form that openssl writes.
+#[tokio::test]
+async fn keys_and_certificates_of_openssl_work() {
+    let authority = Authority::new();
+    let [cert, key] = ["server.pem", "server.key"].map(|file| authority.path(file).display().to_string());
+    let rsa = format!("openssl genrsa -traditional -out {key} 2048");
+    let pkcs8 = format!("openssl genrsa -out {key} 2048");
+    let sec1 = format!("openssl ecparam -name prime256v1 -genkey -noout -out {key}");
+    let table = [
+        (&rsa, "", "-----BEGIN RSA PRIVATE KEY", 32),
+        (&pkcs8, "-sha512", "-----BEGIN PRIVATE KEY", 64),
+        (&pkcs8, "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:48", "-----BEGIN PRIVATE KEY", 48),
+        (&sec1, "-sha256", "-----BEGIN EC PRIVATE KEY", 32),
+    ];
+    for (make_key, signature, form, hash_bytes) in table {
+        let make_cert =
+            format!("openssl req -new -x509 -key {key} -out {cert} -days 2 -subj /CN=localhost {signature}");
+        for command in [make_key, &make_cert] {
+            let mut words = command.split_whitespace();
+            match std::process::Command::new(words.next().unwrap()).args(words).output() {
+                Ok(output) => assert!(output.status.success(), "{command}: {output:?}"),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return eprintln!("NOT TESTED: there is no openssl on this machine");
+                }
+                Err(error) => panic!("{command}: {error}"),
+            }
+        }
+        assert!(std::fs::read_to_string(&key).unwrap().starts_with(form), "{make_key}");
+        let tls = authority.server_tls();
+        assert_eq!(tls.certificate_hash().map(<[u8]>::len), Some(hash_bytes), "{signature}");
+        let door = Arc::new(Door::new(development(Auth::Scram), users(), Some(tls)).unwrap());
+        super::psql::assert_bound(door).await;
+    }
+}
+
 #[tokio::test]
 async fn plaintext_is_refused_before_a_password_is_asked_for() {
     let authority = Authority::new();
