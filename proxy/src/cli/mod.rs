@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod check;
 mod config;
 mod hash_password;
 mod health;
@@ -25,6 +26,8 @@ pub struct CommandLine {
 enum Command {
     /// Serve PostgreSQL clients.
     Serve(serve::Serve),
+    /// The verdict on a statement, and why.
+    Check(check::Check),
     /// Check or explain the configuration.
     Config(config::Config),
     /// Make a SCRAM verifier for the users file from the password on standard input.
@@ -40,6 +43,7 @@ enum Command {
 pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
     match arguments.command {
         Command::Serve(serve) => serve.run(environment),
+        Command::Check(check) => check.run(),
         Command::Config(config) => config.run(environment),
         Command::HashPassword(hash) => hash.run(),
         Command::Health(health) => health.run(environment),

@@ -133,3 +133,35 @@ impl Owners {
         }
     }
 }
+
+/// The entries of a `search_path` as the server shows it: commas between, double quotes where needed.
+#[must_use]
+pub fn path_entries(shown: &str) -> Vec<String> {
+    let mut entries = Vec::new();
+    let mut entry = String::new();
+    let mut quoted = false;
+    let mut letters = shown.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => entry.extend(letters.next()),
+            '"' => quoted = !quoted,
+            ',' if !quoted => entries.push(std::mem::take(&mut entry)),
+            ' ' if !quoted => {}
+            letter => entry.push(letter),
+        }
+    }
+    entries.push(entry);
+    entries.retain(|entry| !entry.is_empty());
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_entries;
+
+    #[test]
+    fn a_shown_path_comes_apart() {
+        assert_eq!(path_entries(r#""$user", public, "a ""b,c""#), ["$user", "public", "a \"b,c"]);
+        assert!(path_entries("").is_empty());
+    }
+}
