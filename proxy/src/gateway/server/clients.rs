@@ -57,7 +57,7 @@ fn peer_of(stream: &Stream) -> Peer {
 /// 53300, as PostgreSQL says it: also in answer to an SSLRequest, where libpq expects an error of this form.
 /// <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
 async fn refuse(mut stream: Stream) {
-    const TOO_MANY: &[u8] = b"E\0\0\0\x39SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
+    const TOO_MANY: &[u8] = b"E\0\0\0\x3bSFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
     let _gone = stream.write_all(TOO_MANY).await;
     let _gone = stream.shutdown().await;
 }
@@ -67,6 +67,6 @@ mod tests {
     #[test]
     fn the_refusal_has_the_length_it_declares() {
         let body = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
-        assert_eq!(body.len() + 4, 0x39);
+        assert_eq!(body.len() + 4, 0x3b);
     }
 }
