@@ -11,6 +11,7 @@ pub mod demo;
 pub mod gateway;
 pub mod observe;
 pub mod policy;
+pub mod session;
 pub mod sql;
 pub mod upstream;
 pub mod wire;

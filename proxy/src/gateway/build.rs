@@ -1,11 +1,16 @@
 //! From the configuration to the gateway's shared state, and the parts of it that SIGHUP builds again.
 
+use super::bell::Sessions;
 use super::door::users::{self, User, Users};
 use super::door::{self, Door, DoorRules, ServerTls};
+use super::offer;
 use super::state::Gateway;
 use crate::config::{Auth, Config, Mistake, Mode, UserMapping};
 use crate::observe::Metrics;
+use crate::policy::Policy;
+use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Builds the shared state of what [`crate::config::read`] gives. Certificates, users and policy are read here, and what
 /// is wrong with them joins what was wrong with the configuration itself: one list.
@@ -16,7 +21,16 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
     let files = read_files(&config, mistakes)?;
     let door = Door::new(door_rules(&config), files.users, files.tls)
         .map_err(|error| vec![config.mistake("auth", error.to_string())])?;
-    Ok(Gateway { config, metrics: Metrics::default(), door })
+    let policy = Arc::new(Policy::built_in());
+    let databases = offer::databases(&config, &policy).map_err(|error| vec![config.mistake("pool", error)])?;
+    Ok(Gateway {
+        limits: offer::limits(&config),
+        config,
+        metrics: Metrics::default(),
+        door,
+        databases: ArcSwap::from_pointee(databases),
+        sessions: Arc::new(Sessions::default()),
+    })
 }
 
 /// Reads users and certificates again and puts them in force for clients that come from now on. All or nothing.

@@ -1,7 +1,9 @@
-//! Sockets: everything between the operating system and the sans-IO core.
+//! Sockets: everything between the operating system and the sans-IO core. The only user of pingora.
 
+pub mod bell;
 pub mod build;
 pub mod client;
 pub mod door;
+pub mod offer;
 pub mod server;
 pub mod state;

@@ -13,10 +13,7 @@ mod target;
 
 pub use cancel::cancel;
 pub use connect::{ConnectError, PINNED, ServerError, connect};
-pub use connection::{
-    BackendKey, Connection, Health, Parameters, PreparedKey, PreparedStatements, Registered, SessionFacts, UpstreamIo,
-    statement_name,
-};
+pub use connection::{BackendKey, Connection, Health, Parameters, SessionFacts, UpstreamIo};
 pub use pool::{Lease, Pool, PoolError, PoolLimits, PoolStats, Settings};
 pub use sql_client::{SqlConnect, sql_client, sql_pool};
 pub use target::{ChannelBinding, Endpoint, Identity, Roots, Secret, SslMode, Target, TargetError, Tls};

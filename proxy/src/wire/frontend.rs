@@ -107,6 +107,12 @@ fn decode_bind<'a>(frame: &'a Frame, mut body: Reader<'a>) -> Result<FrontendMes
     Ok(FrontendMessage::Bind { portal, statement, values })
 }
 
+/// Whether a message of this type may be long: SQL, values, data. PostgreSQL's own bound for the others is 10,000 bytes.
+#[must_use]
+pub fn may_be_long(tag: u8) -> bool {
+    matches!(tag, b'Q' | b'P' | b'B' | b'F' | b'd')
+}
+
 /// Appends a frame: tag, length, and what `body` writes.
 pub(crate) fn put_frame(out: &mut BytesMut, tag: u8, body: impl FnOnce(&mut BytesMut)) {
     out.put_u8(tag);

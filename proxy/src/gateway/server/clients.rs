@@ -40,7 +40,7 @@ impl ServerApp for ClientService {
         let peer = peer_of(&stream);
         let stream = stream.into_any().downcast::<l4::Stream>().ok()?;
         metrics.clients.increment();
-        client::serve(stream, peer, Arc::clone(&self.gateway), self.drain.watch()).await;
+        client::serve(*stream, peer, Arc::clone(&self.gateway)).await;
         metrics.clients.decrement();
         drop(slot);
         None

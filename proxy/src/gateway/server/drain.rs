@@ -1,16 +1,15 @@
-//! How many sessions there are, and how they learn that they should end.
+//! How many sessions there are, and whether the process is leaving.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
-/// Counts sessions and tells them when to end.
+/// Counts sessions.
 #[derive(Debug)]
 pub struct Drain {
     sessions: AtomicUsize,
     sessions_max: usize,
     leaving: AtomicBool,
-    told: watch::Sender<bool>,
     one_left: Notify,
 }
 
@@ -22,13 +21,7 @@ impl Drain {
     /// A drain for at most `sessions_max` sessions at once.
     #[must_use]
     pub fn new(sessions_max: usize) -> Self {
-        Self {
-            sessions: AtomicUsize::new(0),
-            sessions_max,
-            leaving: AtomicBool::new(false),
-            told: watch::Sender::new(false),
-            one_left: Notify::new(),
-        }
+        Self { sessions: AtomicUsize::new(0), sessions_max, leaving: AtomicBool::new(false), one_left: Notify::new() }
     }
 
     /// A place for one more session, unless all are taken.
@@ -46,12 +39,6 @@ impl Drain {
         self.sessions.load(Ordering::Acquire)
     }
 
-    /// Turns true when sessions should end at their next transaction boundary, with 57P01.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<bool> {
-        self.told.subscribe()
-    }
-
     /// The process will end: `/readyz` says so from now on, sessions go on.
     pub fn announce(&self) {
         self.leaving.store(true, Ordering::Release);
@@ -61,12 +48,6 @@ impl Drain {
     #[must_use]
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Acquire)
-    }
-
-    /// Tells every session to end at its next transaction boundary.
-    pub fn tell(&self) {
-        self.announce();
-        self.told.send_replace(true);
     }
 
     /// Returns when no session is left.

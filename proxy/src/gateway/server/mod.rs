@@ -13,6 +13,7 @@ mod clients;
 mod control;
 mod descriptors;
 mod drain;
+mod housekeeping;
 mod listeners;
 mod run_dir;
 mod supervise;
@@ -24,6 +25,7 @@ use super::state::Gateway;
 use crate::config::{Config, ListenAddress};
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::background::{GenBackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use run_dir::RunDir;
 use std::sync::Arc;
@@ -84,6 +86,7 @@ pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(),
     );
     server.add_service(client_service(&gateway, &drain));
     server.add_service(admin_service(&gateway, &drain));
+    server.add_service(housekeeping(&gateway));
     if let Some(old) = old {
         supervisor.run_dir().ask_to_hand_over(old);
     }
@@ -134,6 +137,10 @@ fn admin_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>) -> Service<admin::A
     service.threads = Some(1);
     add_listeners(&mut service, &gateway.config.admin.listen);
     service
+}
+
+fn housekeeping(gateway: &Arc<Gateway>) -> GenBackgroundService<housekeeping::Housekeeping> {
+    background_service("housekeeping", housekeeping::Housekeeping::new(Arc::clone(gateway)))
 }
 
 fn add_listeners<A>(service: &mut Service<A>, addresses: &[ListenAddress]) {

@@ -220,7 +220,8 @@ impl<'a> Life<'a> {
     /// Tells the sessions and waits for them, at most `bound`; SIGINT ends the wait.
     async fn drained(&mut self, bound: Duration) {
         let drain = Arc::clone(&self.supervisor.drain);
-        drain.tell();
+        drain.announce();
+        self.supervisor.gateway.sessions.drain();
         if let Some(Err(_)) = self.unless_interrupted(timeout(bound, drain.empty())).await {
             tracing::warn!(sessions = drain.sessions(), "sessions are cut: the time to finish is over");
         }

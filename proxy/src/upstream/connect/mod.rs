@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use crate::upstream::{Connection, Endpoint, PreparedStatements, SslMode, Target, UpstreamIo};
+use crate::session::dispatch::ServerStatements;
+use crate::upstream::{Connection, Endpoint, SslMode, Target, UpstreamIo};
 
 pub use error::{ConnectError, ServerError};
 pub(in crate::upstream) use packet::{Packet, next_packet, server_error, text_pair};
@@ -58,7 +59,7 @@ async fn attempt(target: &Target, mode: SslMode, parameters: &[(&str, &str)]) ->
             key: greeted.key,
             parameters: greeted.parameters,
             facts: Arc::new(greeted.facts),
-            prepared: PreparedStatements::default(),
+            statements: ServerStatements::default(),
             settings: Arc::new(BTreeMap::new()),
             created: Instant::now(),
         })

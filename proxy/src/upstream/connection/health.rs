@@ -85,7 +85,8 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
-    use crate::upstream::{BackendKey, Parameters, PreparedStatements, SessionFacts, UpstreamIo};
+    use crate::session::dispatch::ServerStatements;
+    use crate::upstream::{BackendKey, Parameters, SessionFacts, UpstreamIo};
 
     /// A session whose server end is in our hands.
     fn session() -> (Connection, UnixStream) {
@@ -105,7 +106,7 @@ mod tests {
             key: BackendKey::default(),
             parameters: Parameters::default(),
             facts: Arc::new(facts),
-            prepared: PreparedStatements::default(),
+            statements: ServerStatements::default(),
             settings: Arc::default(),
             created: Instant::now(),
         };

@@ -3,7 +3,6 @@
 mod health;
 mod io;
 mod parameters;
-mod prepared;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +11,11 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::connect::ConnectError;
+use crate::session::dispatch::ServerStatements;
 
 pub use health::Health;
 pub use io::UpstreamIo;
 pub use parameters::Parameters;
-pub use prepared::{PreparedKey, PreparedStatements, Registered, statement_name};
 
 /// An upstream session, ready for a query. Whoever holds it reads and writes its bytes.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub struct Connection {
     /// What the session was at birth.
     pub facts: Arc<SessionFacts>,
     /// Statements prepared on this session by the gateway.
-    pub prepared: PreparedStatements,
+    pub statements: ServerStatements,
     /// Client settings applied now, over the session's own.
     pub settings: Arc<BTreeMap<String, String>>,
     /// When the session began.

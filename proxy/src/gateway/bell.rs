@@ -1,0 +1,144 @@
+//! How one session is told something from outside: a cancel request, a drain, an end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::task::Waker;
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+
+/// The client's query is to be cancelled.
+pub const CANCEL: u8 = 1;
+/// The session is to end at its next transaction boundary.
+pub const DRAIN: u8 = 2;
+/// The session is to end now.
+pub const END: u8 = 4;
+
+/// One session's bell.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: AtomicU8,
+    waker: AtomicWaker,
+}
+
+impl Bell {
+    /// Rings, and wakes the session.
+    pub fn ring(&self, what: u8) {
+        self.rung.fetch_or(what, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    /// What was rung and not answered yet; the task of `waker` is woken at the next ring.
+    pub fn listen(&self, waker: &Waker) -> u8 {
+        self.waker.register(waker);
+        self.rung.load(Ordering::Acquire)
+    }
+
+    /// What was rung and not answered yet.
+    #[must_use]
+    pub fn rung(&self) -> u8 {
+        self.rung.load(Ordering::Acquire)
+    }
+
+    /// Answers a ring.
+    pub fn hush(&self, what: u8) {
+        self.rung.fetch_and(!what, Ordering::AcqRel);
+    }
+}
+
+/// What a cancel request must name: both numbers were told to one client alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    /// Stands for the session in BackendKeyData; unique among the living.
+    pub process_id: u32,
+    /// Random.
+    pub secret: u32,
+}
+
+/// All living sessions, by the key a cancel request names.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    living: Mutex<HashMap<SessionKey, Arc<Bell>>>,
+    next: AtomicU32,
+    draining: AtomicBool,
+}
+
+/// A session's place among the living; leaving it drops the place.
+#[derive(Debug)]
+pub struct Place {
+    sessions: Arc<Sessions>,
+    /// The key the client is told.
+    pub key: SessionKey,
+    /// The session's bell.
+    pub bell: Arc<Bell>,
+}
+
+impl Sessions {
+    /// A place for a new session.
+    pub fn enter(self: &Arc<Self>) -> Place {
+        let bell = Arc::new(Bell::default());
+        // Zero would look like "no cancel possible" to some drivers.
+        let process_id = self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & 0x7fff_ffff;
+        let key = SessionKey { process_id, secret: rand::random() };
+        self.living.lock().insert(key, Arc::clone(&bell));
+        if self.draining.load(Ordering::Acquire) {
+            bell.ring(DRAIN);
+        }
+        Place { sessions: Arc::clone(self), key, bell }
+    }
+
+    /// Rings for the session that was told this key; a wrong key rings nowhere, silently, as in PostgreSQL.
+    pub fn cancel(&self, key: SessionKey) -> bool {
+        let bell = self.living.lock().get(&key).cloned();
+        bell.inspect(|bell| bell.ring(CANCEL)).is_some()
+    }
+
+    /// Tells every session, those still to come included, to end at its next transaction boundary.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.ring_all(DRAIN);
+    }
+
+    /// Tells every session to end now.
+    pub fn end(&self) {
+        self.ring_all(END);
+    }
+
+    fn ring_all(&self, what: u8) {
+        for bell in self.living.lock().values() {
+            bell.ring(what);
+        }
+    }
+
+    /// How many live.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.living.lock().len()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.sessions.living.lock().remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_exact_key_rings() {
+        let sessions = Arc::new(Sessions::default());
+        let (one, other) = (sessions.enter(), sessions.enter());
+        assert!(!sessions.cancel(SessionKey { secret: one.key.secret.wrapping_add(1), ..one.key }));
+        assert!(sessions.cancel(one.key));
+        assert_eq!((one.bell.rung(), other.bell.rung()), (CANCEL, 0));
+        one.bell.hush(CANCEL);
+        assert_eq!(one.bell.rung(), 0);
+        let gone = one.key;
+        drop(one);
+        assert!(!sessions.cancel(gone));
+    }
+}

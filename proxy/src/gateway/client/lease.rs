@@ -1,0 +1,205 @@
+//! Taking a connection, giving it back, and what happens when it breaks.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::pump::{Fault, Progress};
+use super::{Client, End, Upstream, shutting_down};
+use crate::gateway::bell;
+use crate::session::settings::replay;
+use crate::session::{Session, UpstreamFault, failure};
+use crate::upstream::{self, Lease, PoolError};
+use crate::wire::backend::{Report, Severity, TransactionStatus};
+use crate::wire::sqlstate::SqlState;
+
+/// Steps kept for repeating a batch; a longer batch is not repeated.
+const REPEATABLE_OPS_MAX: usize = 256;
+
+impl<S> Client<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    /// Sends what the session has queued, on a connection taken for it where one is needed, and gives the
+    /// connection back where it is needed no longer.
+    pub(super) async fn forward(&mut self) -> Result<(), End> {
+        if self.upstream.is_none() {
+            if !self.session.answer_locally(&mut self.output) {
+                return Ok(());
+            }
+            if !self.take_lease().await? {
+                return Ok(());
+            }
+        }
+        if let Some(upstream) = &mut self.upstream {
+            upstream.send(&mut self.session);
+            self.session.deliver_local(&mut self.output);
+        }
+        if self.session.can_release() {
+            self.release().await;
+        }
+        Ok(())
+    }
+
+    /// `false`: there was none to be had, and the client has been told.
+    async fn take_lease(&mut self) -> Result<bool, End> {
+        match self.wait_for_lease().await? {
+            Ok(lease) => {
+                self.upstream = Some(Upstream::new(lease));
+                if let Some(upstream) = &mut self.upstream {
+                    upstream.replay_settings(&mut self.session);
+                }
+                Ok(true)
+            }
+            Err(report) => {
+                self.session.upstream_gone(&report, &mut self.output);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn wait_for_lease(&mut self) -> Result<Result<Lease, Report>, End> {
+        let pool = self.route.pool.clone();
+        let settings = Arc::clone(self.session.settings());
+        let lease = pool.lease(Some(&settings));
+        tokio::pin!(lease);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut lease => return Ok(outcome.map_err(|error| no_connection(&error))),
+                progress = std::future::poll_fn(|cx| self.poll_interruption(cx)) => match progress {
+                    Progress::Rung(what) if what & bell::END != 0 => return Err(End::With(shutting_down())),
+                    Progress::Rung(_) => {
+                        self.place.bell.hush(bell::CANCEL);
+                        return Ok(Err(canceled()));
+                    }
+                    Progress::ClientGone => return Err(End::Quiet),
+                    Progress::ClientBytes | Progress::Settled | Progress::UpstreamFault(_) => {}
+                },
+            }
+        }
+    }
+
+    async fn release(&mut self) {
+        let Some(mut upstream) = self.upstream.take() else { return };
+        if let Some(cancelling) = self.cancelling.take() {
+            // The next user of the connection must not be hit by this client's cancel request: only when the server
+            // has closed the cancel connection has its signal been delivered.
+            if !matches!(cancelling.await, Ok(Ok(()))) {
+                return;
+            }
+        }
+        upstream.lease.settings = Arc::clone(self.session.settings());
+        upstream.lease.release();
+    }
+
+    /// Asks the upstream to cancel what it runs for this client. The connection stays with the client until the
+    /// request is done, so that it can hit nothing else.
+    pub(super) fn cancel(&mut self) {
+        let Some(upstream) = &self.upstream else { return };
+        if self.cancelling.is_some() || !self.session.is_waiting() {
+            return;
+        }
+        let (target, key) = (self.route.pool.target(), upstream.lease.key);
+        self.cancelling = Some(tokio::spawn(async move { upstream::cancel(&target, key).await }));
+    }
+
+    /// The client is gone: what runs for it is cancelled, and its connection, whose state nobody can vouch for,
+    /// is closed.
+    pub(super) fn abandon_upstream(&mut self) {
+        if self.session.is_waiting() {
+            self.cancel();
+        }
+        let Some(upstream) = self.upstream.take() else { return };
+        let Some(cancelling) = self.cancelling.take() else { return };
+        tokio::spawn(async move {
+            let _ = cancelling.await;
+            drop(upstream);
+        });
+    }
+
+    pub(super) fn upstream_failed(&mut self, fault: Fault) -> Result<(), End> {
+        let Some(upstream) = self.upstream.take() else { return Ok(()) };
+        self.cancelling = None;
+        if !self.repeated
+            && may_repeat(&fault)
+            && let Some(sent) = upstream.repeatable
+        {
+            self.repeated = true;
+            tracing::debug!(?fault, "repeating a read that was not answered");
+            self.session.rewind(sent);
+            return Ok(());
+        }
+        tracing::info!(?fault, "upstream connection lost");
+        let report = lost(fault);
+        if self.session.is_quiet() && self.session.status() != TransactionStatus::Idle {
+            // Nobody asked anything: the client learns that its transaction is gone as from PostgreSQL itself.
+            return Err(End::With(Report { severity: Severity::Fatal, ..report }));
+        }
+        self.session.upstream_gone(&report, &mut self.output);
+        Ok(())
+    }
+}
+
+impl Upstream {
+    fn new(lease: Lease) -> Self {
+        Self { lease, output: BytesMut::new(), passing: 0, repeatable: Some(Vec::new()) }
+    }
+
+    fn replay_settings(&mut self, session: &mut Session) {
+        let sql = replay(&self.lease.settings, session.settings());
+        if !sql.is_empty() {
+            session.replay_settings(&sql, &mut self.output);
+        }
+    }
+
+    fn send(&mut self, session: &mut Session) {
+        while let Some(op) = session.dispatch(&mut self.lease.statements, &mut self.output) {
+            match &mut self.repeatable {
+                Some(sent) if sent.len() < REPEATABLE_OPS_MAX => sent.push(op),
+                Some(_) => self.repeatable = None,
+                None => {}
+            }
+        }
+    }
+}
+
+/// Whether the server cannot have answered: a connection that broke, or a plan that no longer fits.
+fn may_repeat(fault: &Fault) -> bool {
+    match fault {
+        Fault::Io(_) => true,
+        Fault::Protocol(UpstreamFault::StalePlan) => true,
+        Fault::Protocol(
+            UpstreamFault::OutOfPlace(_)
+            | UpstreamFault::Ended { .. }
+            | UpstreamFault::SettingMoved(_)
+            | UpstreamFault::Replay { .. },
+        ) => false,
+    }
+}
+
+fn lost(fault: Fault) -> Report {
+    match fault {
+        Fault::Io(_) => failure::upstream_lost(None),
+        Fault::Protocol(UpstreamFault::Ended { sqlstate, message } | UpstreamFault::Replay { sqlstate, message }) => {
+            Report::error(sqlstate, message)
+        }
+        Fault::Protocol(UpstreamFault::SettingMoved(name)) => Report::error(
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            format!("setting \"{name}\" moved on the upstream connection, which was closed"),
+        ),
+        Fault::Protocol(UpstreamFault::OutOfPlace(_) | UpstreamFault::StalePlan) => {
+            Report::error(SqlState::CONNECTION_FAILURE, "the customer database sent a message out of place")
+        }
+    }
+}
+
+/// Why there is no connection, as the client is told.
+pub(super) fn no_connection(error: &PoolError) -> Report {
+    Report::error(error.sqlstate(), error.to_string())
+}
+
+fn canceled() -> Report {
+    Report::error(SqlState::QUERY_CANCELED, "canceling statement due to user request")
+}

@@ -1,0 +1,226 @@
+//! From authenticated to ready: the database, the start-up settings, and what the client is told of its session.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::lease::no_connection;
+use super::{Client, Who};
+use crate::gateway::door::{Greeted, Peer};
+use crate::gateway::state::{Database, Gateway, Greeting, Route};
+use crate::policy;
+use crate::session::settings::{Settings, replay, right_side};
+use crate::session::{Seed, Session, failure};
+use crate::sql::{Kind, SetScope, SetValue, Statement, Uses};
+use crate::upstream::Connection;
+use crate::wire::backend::{self, Fields, Report, Severity, TransactionStatus};
+use crate::wire::frame;
+use crate::wire::frontend::put_query;
+use crate::wire::sqlstate::SqlState;
+
+/// Makes a client of somebody who has proved who they are; on refusal says why and returns `None`.
+pub(super) async fn log_in<S>(greeted: Box<Greeted<S>>, peer: Peer, gateway: Arc<Gateway>) -> Option<Client<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let Greeted { mut io, input, mut output, user, database, parameters, .. } = *greeted;
+    let place = gateway.sessions.enter();
+    let door = Arrival { gateway: &gateway, user: &user, database: &database, parameters: &parameters };
+    let (database, route, settings, greeting) = match door.admit().await {
+        Ok(admitted) => admitted,
+        Err(report) => {
+            Report { severity: Severity::Fatal, ..*report }.put(&mut output);
+            let _ = io.write_all(&output).await;
+            let _ = io.shutdown().await;
+            return None;
+        }
+    };
+    for (name, value) in greeting.parameters.iter() {
+        backend::put_parameter_status(&mut output, name, value);
+    }
+    backend::put_backend_key(&mut output, place.key.process_id, place.key.secret);
+    backend::put_ready(&mut output, TransactionStatus::Idle);
+    let session = Session::new(Seed {
+        database: Arc::clone(&database.name),
+        role: greeting.facts.role.as_str().into(),
+        default_search_path: greeting.facts.search_path.as_str().into(),
+        settings,
+        limits: gateway.limits.session,
+    });
+    Some(Client {
+        io,
+        input,
+        wanted: 0,
+        output,
+        discarding: 0,
+        session,
+        database,
+        route,
+        place,
+        who: Who { user, peer },
+        gateway,
+        upstream: None,
+        cancelling: None,
+        repeated: false,
+    })
+}
+
+/// Somebody who asks for a session.
+struct Arrival<'a> {
+    gateway: &'a Arc<Gateway>,
+    user: &'a str,
+    database: &'a str,
+    parameters: &'a [(String, String)],
+}
+
+type Admitted = (Arc<Database>, Arc<Route>, Settings, Arc<Greeting>);
+
+impl Arrival<'_> {
+    async fn admit(&self) -> Result<Admitted, Box<Report>> {
+        let databases = self.gateway.databases.load();
+        let Some(database) = databases.get(self.database).cloned() else {
+            let message = format!("database \"{}\" does not exist", self.database);
+            return Err(Box::new(Report::fatal(SqlState::INVALID_CATALOG_NAME, message)));
+        };
+        drop(databases);
+        let route = Arc::clone(database.route(self.user));
+        let fresh = greeting(&route).await?;
+        let settings = self.settings(&database, &fresh)?;
+        let greeting = self.greeting_under(&route, &settings, &fresh).await?;
+        Ok((database, route, settings, greeting))
+    }
+
+    /// The start-up parameters, each reviewed as the SET it stands for.
+    fn settings(&self, database: &Database, greeting: &Greeting) -> Result<Settings, Box<Report>> {
+        let mut settings = Settings::new();
+        let (catalog, rules) = (database.catalog.current(), database.policy.load());
+        let path = crate::session::scope::split_names(&greeting.facts.search_path);
+        let scope = policy::Scope {
+            search_path: &path,
+            role: &greeting.facts.role,
+            database: &database.name,
+            parameter_types: &[],
+        };
+        for (name, value) in self.parameters {
+            let name = name.to_lowercase();
+            let values =
+                if name == "search_path" { crate::session::scope::split_names(value) } else { vec![value.clone()] };
+            let value = SetValue::List(values);
+            let kind = Kind::Set { name: name.clone(), scope: SetScope::Session, value: value.clone() };
+            let statement = Statement { kind, span: 0..0, uses: Uses::default() };
+            policy::review(&statement, "", &catalog, &rules, &scope)
+                .map_err(|denial| Box::new(failure::denied(&denial, "")))?;
+            if let Some(value) = right_side(&value) {
+                settings.insert(name, value);
+            }
+        }
+        Ok(settings)
+    }
+
+    /// What a session with these settings is told. PostgreSQL itself is asked what it makes of them, once for each
+    /// distinct set: a bad value is its error, and `DateStyle` comes back as it spells it.
+    async fn greeting_under(
+        &self,
+        route: &Arc<Route>,
+        settings: &Settings,
+        fresh: &Arc<Greeting>,
+    ) -> Result<Arc<Greeting>, Box<Report>> {
+        if settings.keys().all(|name| name == "application_name") {
+            let mut greeting = (**fresh).clone();
+            if let Some((_, name)) =
+                self.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("application_name"))
+            {
+                greeting.parameters.set("application_name".to_owned(), ascii(name));
+            }
+            return Ok(Arc::new(greeting));
+        }
+        if let Some(known) = route.greetings.lock().get(settings) {
+            return Ok(Arc::clone(known));
+        }
+        let wanted = Arc::new(settings.clone());
+        let mut lease = route.pool.lease(Some(&wanted)).await.map_err(|error| Box::new(no_connection(&error)))?;
+        let sql = replay(&lease.settings, settings);
+        if !sql.is_empty() {
+            run_own(&mut lease, &sql).await?;
+            lease.settings = wanted;
+        }
+        let greeting = Arc::new(Greeting { parameters: lease.parameters.clone(), facts: Arc::clone(&lease.facts) });
+        lease.release();
+        let mut known = route.greetings.lock();
+        if known.len() >= GREETINGS_MAX {
+            known.clear();
+        }
+        known.insert(settings.clone(), Arc::clone(&greeting));
+        Ok(greeting)
+    }
+}
+
+/// Distinct sets of start-up settings that are remembered.
+const GREETINGS_MAX: usize = 256;
+
+/// What a session without settings is told; a connection is made for it where there was none yet.
+async fn greeting(route: &Arc<Route>) -> Result<Arc<Greeting>, Box<Report>> {
+    if let Some(known) = route.greeting.load_full() {
+        return Ok(known);
+    }
+    let empty = Arc::new(Settings::new());
+    let mut lease = route.pool.lease(Some(&empty)).await.map_err(|error| Box::new(no_connection(&error)))?;
+    let sql = replay(&lease.settings, &empty);
+    if !sql.is_empty() {
+        run_own(&mut lease, &sql).await?;
+        lease.settings = empty;
+    }
+    let greeting = Arc::new(Greeting { parameters: lease.parameters.clone(), facts: Arc::clone(&lease.facts) });
+    lease.release();
+    route.greeting.store(Some(Arc::clone(&greeting)));
+    Ok(greeting)
+}
+
+/// Runs the gateway's own text on a connection that serves nobody yet.
+async fn run_own(connection: &mut Connection, sql: &str) -> Result<(), Box<Report>> {
+    let gone = |_| Box::new(failure::upstream_lost(None));
+    let mut request = BytesMut::new();
+    put_query(&mut request, sql);
+    connection.io.write_all(&request).await.map_err(gone)?;
+    connection.io.flush().await.map_err(gone)?;
+    let mut failed = None;
+    loop {
+        while let Some(frame) = next_frame(&mut connection.rx)? {
+            match frame.tag {
+                b'Z' => return failed.map_or(Ok(()), Err),
+                b'E' => failed = Some(report_of(&frame.body)),
+                b'S' => {
+                    if let Ok((name, value)) = backend::decode_parameter_status(&frame.body) {
+                        connection.parameters.set(name.to_owned(), value.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        if connection.io.read_buf(&mut connection.rx).await.map_err(gone)? == 0 {
+            return Err(Box::new(failure::upstream_lost(None)));
+        }
+    }
+}
+
+fn next_frame(rx: &mut BytesMut) -> Result<Option<frame::Frame>, Box<Report>> {
+    let header = frame::header(rx).map_err(|_| Box::new(failure::upstream_lost(None)))?;
+    Ok(header.and_then(|header| frame::take(rx, header)))
+}
+
+fn report_of(body: &[u8]) -> Box<Report> {
+    let fields = Fields::decode(body).unwrap_or(Fields(Vec::new()));
+    let sqlstate = fields.sqlstate().unwrap_or(SqlState::INTERNAL_ERROR);
+    let message = fields.field(b'M').unwrap_or("the customer database refused a setting");
+    Box::new(Report {
+        detail: fields.field(b'D').map(str::to_owned),
+        hint: fields.field(b'H').map(str::to_owned),
+        ..Report::error(sqlstate, message)
+    })
+}
+
+/// `application_name` as PostgreSQL keeps it: 63 bytes, `?` for what is not printable ASCII.
+fn ascii(name: &str) -> String {
+    name.bytes().take(63).map(|byte| if (32..127).contains(&byte) { char::from(byte) } else { '?' }).collect()
+}

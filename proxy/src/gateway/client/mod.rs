@@ -1,0 +1,237 @@
+//! One client's sockets: bytes between the client, its session and the connection that serves it.
+
+mod lease;
+mod login;
+mod pump;
+
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::bell::{self, Place, SessionKey};
+use super::door::{self, ClientIo, Peer, Welcome};
+use super::state::{Database, Gateway, Route};
+use crate::observe::{Refused, log_refusal};
+use crate::session::{Op, Session};
+use crate::sql;
+use crate::upstream::Lease;
+use crate::wire::backend::{Report, TransactionStatus};
+use crate::wire::frame::{self, Frame, HEADER_BYTES};
+use crate::wire::frontend;
+use crate::wire::sqlstate::SqlState;
+use crate::wire::startup::CancelKey;
+use pump::Progress;
+
+/// Serves one accepted connection until it ends.
+pub async fn serve<S>(io: S, peer: Peer, gateway: Arc<Gateway>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let greeted = match door::welcome(io, peer, &gateway.door).await {
+        Ok(Welcome::Session(greeted)) => greeted,
+        Ok(Welcome::Cancel(key)) => {
+            if let Some(key) = session_key(&key) {
+                gateway.metrics.cancels.increment();
+                gateway.sessions.cancel(key);
+            }
+            return;
+        }
+        Ok(Welcome::Closed) => return,
+        Err(error) => {
+            tracing::info!(%error, "client refused at the door");
+            return;
+        }
+    };
+    if let Some(client) = Box::pin(login::log_in(greeted, peer, gateway)).await {
+        client.run().await;
+    }
+}
+
+/// A client that is logged in.
+struct Client<S> {
+    io: ClientIo<S>,
+    /// From the client, not yet understood.
+    input: BytesMut,
+    /// Bytes that `input` must hold before the next message is whole.
+    wanted: usize,
+    /// For the client, not yet written.
+    output: BytesMut,
+    /// Bytes of a message that was too long, still to be thrown away.
+    discarding: usize,
+    session: Session,
+    database: Arc<Database>,
+    route: Arc<Route>,
+    place: Place,
+    gateway: Arc<Gateway>,
+    who: Who,
+    upstream: Option<Upstream>,
+    /// A cancel request that is under way: its connection serves nobody else before it is done.
+    cancelling: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    /// The batch is being repeated on a second connection; there is no third.
+    repeated: bool,
+}
+
+/// A connection that serves this client now.
+struct Upstream {
+    lease: Lease,
+    /// For the upstream, not yet written.
+    output: BytesMut,
+    /// Bytes of a long row that still pass.
+    passing: usize,
+    /// What was sent since the lease began and nothing of which was answered; `None` once it cannot be repeated.
+    repeatable: Option<Vec<Op>>,
+}
+
+/// Who the client is, for the log.
+struct Who {
+    user: String,
+    peer: Peer,
+}
+
+/// How a client's run ends.
+enum End {
+    /// Nothing more to say.
+    Quiet,
+    /// With last words.
+    With(Report),
+}
+
+impl<S> Client<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    async fn run(mut self) {
+        let end = self.converse().await;
+        self.abandon_upstream();
+        if let End::With(report) = end {
+            report.put(&mut self.output);
+        }
+        let last_words = async {
+            self.io.write_all(&self.output).await?;
+            self.io.shutdown().await
+        };
+        // A client that does not read its last words is not waited for.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), last_words).await;
+    }
+
+    async fn converse(&mut self) -> End {
+        loop {
+            if let Err(end) = self.take_frames().await {
+                return end;
+            }
+            if let Err(end) = self.forward().await {
+                return end;
+            }
+            if self.session.has_ended() && self.session.is_quiet() {
+                return End::Quiet;
+            }
+            if let Err(end) = self.attend().await {
+                return end;
+            }
+        }
+    }
+
+    /// Lets the session understand every whole frame that has arrived.
+    async fn take_frames(&mut self) -> Result<(), End> {
+        while !self.session.must_wait() && !self.session.has_ended() {
+            let Some(frame) = self.next_frame()? else { break };
+            while let Err(stall) = self.session.receive(&frame, &*self.database) {
+                let path = self.default_path();
+                let reviewed = self.database.review(&stall, &path).await;
+                self.session.offer(reviewed);
+            }
+        }
+        self.account();
+        if self.input.is_empty() {
+            // An idle client holds no buffer.
+            self.input = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// The next whole frame. One that is too long is not kept: it is thrown away as it arrives.
+    fn next_frame(&mut self) -> Result<Option<Frame>, End> {
+        loop {
+            let skipped = self.discarding.min(self.input.len());
+            self.input.advance(skipped);
+            self.discarding -= skipped;
+            self.wanted = HEADER_BYTES;
+            let invalid = |_| End::With(invalid_length());
+            let Some(header) = frame::header(&self.input).map_err(invalid)? else { return Ok(None) };
+            if header.body_bytes <= self.gateway.limits.frame_bytes_max {
+                self.wanted = HEADER_BYTES + header.body_bytes;
+                return Ok(frame::take(&mut self.input, header));
+            }
+            if !frontend::may_be_long(header.tag) {
+                return Err(End::With(invalid_length()));
+            }
+            self.discarding = HEADER_BYTES + header.body_bytes;
+            self.session.oversized(header.tag, self.gateway.limits.frame_bytes_max);
+        }
+    }
+
+    /// Counts what the session decided, and logs what it refused.
+    fn account(&mut self) {
+        let metrics = &self.gateway.metrics;
+        let (permitted, remembered) = self.session.take_counts();
+        metrics.statements_permitted.add(permitted);
+        metrics.verdicts_remembered.add(remembered);
+        for (text, denial) in self.session.take_denials() {
+            metrics.denied(denial.rule);
+            log_refusal(&Refused {
+                user: &self.who.user,
+                database: &self.database.name,
+                peer: &self.who.peer.to_string(),
+                rule: denial.rule,
+                sqlstate: denial.sqlstate,
+                shape: &sql::shape(&text),
+            });
+        }
+    }
+
+    fn default_path(&self) -> String {
+        self.route.greeting.load().as_ref().map(|greeting| greeting.facts.search_path.clone()).unwrap_or_default()
+    }
+
+    /// Waits until something happened that the outer loop must see.
+    async fn attend(&mut self) -> Result<(), End> {
+        match std::future::poll_fn(|cx| self.pump(cx)).await {
+            Progress::ClientBytes => Ok(()),
+            Progress::Settled => {
+                self.repeated = false;
+                Ok(())
+            }
+            Progress::ClientGone => Err(End::Quiet),
+            Progress::UpstreamFault(fault) => self.upstream_failed(fault),
+            Progress::Rung(what) => self.answer_bell(what),
+        }
+    }
+
+    fn answer_bell(&mut self, what: u8) -> Result<(), End> {
+        if what & bell::END != 0 {
+            return Err(End::With(shutting_down()));
+        }
+        if what & bell::CANCEL != 0 {
+            self.place.bell.hush(bell::CANCEL);
+            self.cancel();
+        }
+        let boundary = self.session.is_quiet() && self.session.status() == TransactionStatus::Idle;
+        if what & bell::DRAIN != 0 && boundary {
+            return Err(End::With(shutting_down()));
+        }
+        Ok(())
+    }
+}
+
+fn session_key(key: &CancelKey) -> Option<SessionKey> {
+    Some(SessionKey { process_id: key.process_id, secret: u32::from_be_bytes(key.secret.as_slice().try_into().ok()?) })
+}
+
+fn shutting_down() -> Report {
+    Report::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}
+
+fn invalid_length() -> Report {
+    Report::fatal(SqlState::PROTOCOL_VIOLATION, "invalid message length")
+}

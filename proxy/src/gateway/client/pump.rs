@@ -1,0 +1,253 @@
+//! Moving bytes: one poll tries every direction that can move, so that neither side can block the other and no
+//! buffer grows without bound.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Client, Upstream};
+use crate::gateway::bell;
+use crate::session::{Relay, Session, UpstreamFault};
+use crate::wire::backend::{TransactionStatus, decode_parameter_status};
+use crate::wire::frame::{self, HEADER_BYTES};
+
+/// While this much waits for the client, nothing more is read from the upstream.
+const OUTPUT_BYTES_HIGH: usize = 64 * 1024;
+/// While this much waits for the upstream or for the session, nothing more is read from the client.
+const INPUT_BYTES_HIGH: usize = 64 * 1024;
+/// One read from the client.
+const CLIENT_READ_BYTES: usize = 8 * 1024;
+/// One read from the upstream.
+const UPSTREAM_READ_BYTES: usize = 32 * 1024;
+/// A backend message other than a row must fit here.
+const CONTROL_BYTES_MAX: usize = 16 << 20;
+/// Shorter runs are copied behind what waits already; longer ones change owner.
+const COPY_BYTES_MAX: usize = 4 * 1024;
+
+/// Why the pump stopped.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// More of the client's bytes are there.
+    ClientBytes,
+    /// The upstream has answered something; nothing may be outstanding any more.
+    Settled,
+    /// The client hung up.
+    ClientGone,
+    /// The upstream broke.
+    UpstreamFault(Fault),
+    /// Somebody rang.
+    Rung(u8),
+}
+
+/// How the upstream broke.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The socket did; told in the log.
+    Io(io::Error),
+    /// The conversation did.
+    Protocol(UpstreamFault),
+}
+
+impl<S> Client<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    /// Moves what can be moved. Ready when the outer loop has something to decide.
+    pub(super) fn pump(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        if let Some(progress) = self.poll_bell(cx) {
+            return Poll::Ready(progress);
+        }
+        loop {
+            if self.poll_write_client(cx).is_err() {
+                return Poll::Ready(Progress::ClientGone);
+            }
+            match self.poll_upstream(cx) {
+                Poll::Ready(Ok(true)) => return Poll::Ready(Progress::Settled),
+                Poll::Ready(Ok(false)) => continue,
+                Poll::Ready(Err(fault)) => return Poll::Ready(Progress::UpstreamFault(fault)),
+                Poll::Pending => {}
+            }
+            return match ready!(self.poll_read_client(cx)) {
+                Ok(true) => Poll::Ready(Progress::ClientBytes),
+                Ok(false) | Err(_) => Poll::Ready(Progress::ClientGone),
+            };
+        }
+    }
+
+    fn poll_bell(&mut self, cx: &mut Context<'_>) -> Option<Progress> {
+        let rung = self.place.bell.listen(cx.waker());
+        // A drain waits for the end of the transaction; seen again at every boundary.
+        let boundary = self.session.is_quiet() && self.session.status() == TransactionStatus::Idle;
+        let urgent = rung & (bell::CANCEL | bell::END) != 0 || (rung & bell::DRAIN != 0 && boundary);
+        urgent.then_some(Progress::Rung(rung))
+    }
+
+    fn poll_write_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.output.is_empty() {
+            match Pin::new(&mut self.io).poll_write(cx, &self.output) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => {
+                    self.gateway.metrics.client_bytes_out.add(written.try_into().unwrap_or(0));
+                    self.output.advance(written);
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        if self.output.capacity() > COPY_BYTES_MAX {
+            self.output = BytesMut::new();
+        }
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// `Ok(true)`: nothing is outstanding any more. `Ok(false)`: something moved.
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
+        let Some(upstream) = &mut self.upstream else { return Poll::Pending };
+        upstream.poll_write(cx).map_err(Fault::Io)?;
+        if self.output.len() >= OUTPUT_BYTES_HIGH {
+            return Poll::Pending;
+        }
+        ready!(upstream.poll_read(cx)).map_err(Fault::Io)?;
+        upstream.relay(&mut self.session, &mut self.output).map_err(Fault::Protocol)?;
+        Poll::Ready(Ok(self.session.is_quiet() || (self.session.must_wait() && !self.session.is_waiting())))
+    }
+
+    /// `Ok(false)`: the client hung up.
+    fn poll_read_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let waiting = self.upstream.as_ref().map_or(0, |upstream| upstream.output.len());
+        if self.input.len() >= INPUT_BYTES_HIGH.max(self.wanted) || waiting >= INPUT_BYTES_HIGH {
+            return Poll::Pending;
+        }
+        let mut space = [MaybeUninit::uninit(); CLIENT_READ_BYTES];
+        let mut read = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        self.gateway.metrics.client_bytes_in.add(read.filled().len().try_into().unwrap_or(0));
+        self.input.extend_from_slice(read.filled());
+        Poll::Ready(Ok(!read.filled().is_empty()))
+    }
+
+    /// Waits for the client to hang up or somebody to ring, while something else is waited for.
+    pub(super) fn poll_interruption(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        if let Some(progress) = self.poll_bell(cx) {
+            return Poll::Ready(progress);
+        }
+        if self.poll_write_client(cx).is_err() {
+            return Poll::Ready(Progress::ClientGone);
+        }
+        loop {
+            match ready!(self.poll_read_client(cx)) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return Poll::Ready(Progress::ClientGone),
+            }
+        }
+    }
+}
+
+impl Upstream {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.output.is_empty() {
+            match Pin::new(&mut self.lease.io).poll_write(cx, &self.output) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(written)) => self.output.advance(written),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        match Pin::new(&mut self.lease.io).poll_flush(cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let connection = &mut *self.lease;
+        if connection.rx.capacity() - connection.rx.len() < UPSTREAM_READ_BYTES / 4 {
+            connection.rx.reserve(UPSTREAM_READ_BYTES);
+        }
+        match ready!(tokio_util::io::poll_read_buf(Pin::new(&mut connection.io), cx, &mut connection.rx))? {
+            0 => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Hands every message that has arrived to the session, and what passes to the client.
+    fn relay(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
+        let before = output.len();
+        let outcome = self.relay_messages(session, output);
+        if output.len() != before {
+            self.repeatable = None;
+        }
+        outcome
+    }
+
+    fn relay_messages(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
+        let connection = &mut *self.lease;
+        // Bytes at the front of `rx` that pass to the client unchanged.
+        let mut run = self.passing.min(connection.rx.len());
+        self.passing -= run;
+        let mut made_here = BytesMut::new();
+        while let Some(rest) = connection.rx.get(run..).filter(|_| self.passing == 0) {
+            let header = frame::header(rest).map_err(|_| UpstreamFault::OutOfPlace(0))?;
+            let Some(header) = header else { break };
+            let total = HEADER_BYTES + header.body_bytes;
+            if matches!(header.tag, b'D' | b'd') && session.passes_rows() {
+                let here = total.min(rest.len());
+                run += here;
+                self.passing = total - here;
+                continue;
+            }
+            if total > CONTROL_BYTES_MAX {
+                return Err(UpstreamFault::OutOfPlace(header.tag));
+            }
+            let Some(body) = rest.get(HEADER_BYTES..total) else { break };
+            if header.tag == b'S' {
+                note_parameter(&mut connection.parameters, body);
+            }
+            match session.relay(header.tag, body, &mut connection.statements, &mut made_here) {
+                Relay::Forward => run += total,
+                Relay::Swallow => {
+                    pass(&mut connection.rx, &mut run, output);
+                    connection.rx.advance(total);
+                }
+                Relay::Fault(fault) => {
+                    pass(&mut connection.rx, &mut run, output);
+                    return Err(fault);
+                }
+            }
+            if !made_here.is_empty() {
+                pass(&mut connection.rx, &mut run, output);
+                output.extend_from_slice(&made_here);
+                made_here.clear();
+            }
+        }
+        pass(&mut connection.rx, &mut run, output);
+        Ok(())
+    }
+}
+
+fn note_parameter(parameters: &mut crate::upstream::Parameters, body: &[u8]) {
+    if let Ok((name, value)) = decode_parameter_status(body) {
+        parameters.set(name.to_owned(), value.to_owned());
+    }
+}
+
+/// Moves the first `run` bytes behind what waits for the client.
+fn pass(rx: &mut BytesMut, run: &mut usize, output: &mut BytesMut) {
+    if *run == 0 {
+        return;
+    }
+    let passed = rx.split_to(*run);
+    *run = 0;
+    if output.is_empty() && passed.len() > COPY_BYTES_MAX {
+        *output = passed;
+    } else {
+        output.extend_from_slice(&passed);
+    }
+}

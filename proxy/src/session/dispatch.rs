@@ -1,0 +1,181 @@
+//! Steps written as frontend messages for one upstream connection, and what that connection knows by name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::Session;
+use super::op::{Expect, Op};
+use super::statement::{Prepared, StatementKey};
+use crate::wire::frontend;
+
+/// Prepared statements that live on one upstream connection, named by the gateway.
+#[derive(Debug)]
+pub struct ServerStatements {
+    named: HashMap<Arc<StatementKey>, Named>,
+    unnamed: Option<Arc<StatementKey>>,
+    named_max: usize,
+    next_number: u64,
+    clock: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    number: u64,
+    used: u64,
+}
+
+/// Statements kept on one connection: what pgbouncer's `max_prepared_statements` defaults to.
+const NAMED_MAX: usize = 200;
+
+impl Default for ServerStatements {
+    fn default() -> Self {
+        Self::new(NAMED_MAX)
+    }
+}
+
+impl ServerStatements {
+    /// At most `named_max` statements are kept; the one not used for longest makes room.
+    #[must_use]
+    pub fn new(named_max: usize) -> Self {
+        Self { named: HashMap::new(), unnamed: None, named_max: named_max.max(1), next_number: 0, clock: 0 }
+    }
+
+    /// How many are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.named.len()
+    }
+
+    /// None are kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// Their names are never used again: a plan turned out to be out of date.
+    pub fn forget_all(&mut self) {
+        self.named.clear();
+        self.unnamed = None;
+    }
+
+    pub(super) fn forget(&mut self, statement: &Prepared) {
+        self.named.remove(&statement.key);
+        if self.unnamed.as_ref() == Some(&statement.key) {
+            self.unnamed = None;
+        }
+    }
+
+    /// The name a statement is known by here: empty for the unnamed one.
+    fn name(&mut self, statement: &Prepared) -> Option<String> {
+        self.clock += 1;
+        if let Some(named) = self.named.get_mut(&statement.key) {
+            named.used = self.clock;
+            return Some(server_name(named.number));
+        }
+        (!statement.keep && self.unnamed.as_ref() == Some(&statement.key)).then(String::new)
+    }
+
+    /// Takes a name for a new statement; the second value is one that has to be closed for it.
+    fn register(&mut self, statement: &Prepared) -> (String, Option<String>) {
+        if !statement.keep {
+            self.unnamed = Some(Arc::clone(&statement.key));
+            return (String::new(), None);
+        }
+        let evicted = if self.named.len() >= self.named_max { self.evict() } else { None };
+        self.next_number += 1;
+        let named = Named { number: self.next_number, used: self.clock };
+        self.named.insert(Arc::clone(&statement.key), named);
+        (server_name(named.number), evicted)
+    }
+
+    fn evict(&mut self) -> Option<String> {
+        let oldest = self.named.iter().min_by_key(|(_, named)| named.used).map(|(key, _)| Arc::clone(key))?;
+        self.named.remove(&oldest).map(|named| server_name(named.number))
+    }
+}
+
+/// The name of a statement of the gateway's own making.
+fn server_name(number: u64) -> String {
+    format!("vitrine_{number}")
+}
+
+impl Session {
+    /// Writes the first queued step for a connection that knows `statements`, and notes what must come back.
+    /// Returns the step, for repeating it elsewhere; `None` when nothing is queued.
+    pub fn dispatch(&mut self, statements: &mut ServerStatements, out: &mut BytesMut) -> Option<Op> {
+        let op = self.ops.pop_front()?;
+        self.send(&op, statements, out);
+        Some(op)
+    }
+
+    fn send(&mut self, op: &Op, statements: &mut ServerStatements, out: &mut BytesMut) {
+        match op {
+            Op::Local(bytes) => self.expect.push_back(Expect::Local(bytes.clone())),
+            Op::Refuse(bytes) => self.expect.push_back(Expect::Refuse(bytes.clone())),
+            Op::Parse { statement, answer } => self.send_parse(statement, answer.as_ref(), statements, out),
+            Op::Bind { statement, portal, values, answer } => {
+                let name = self.known(statement, statements, out);
+                frontend::put_bind(out, portal, &name, values);
+                self.expect.push_back(Expect::Bind { answer: *answer });
+            }
+            Op::DescribeStatement { statement } => {
+                let name = self.known(statement, statements, out);
+                frontend::put_describe(out, b'S', &name);
+                self.expect.push_back(Expect::DescribeStatement);
+            }
+            Op::DescribePortal { portal, answer_no_data } => {
+                frontend::put_describe(out, b'P', portal);
+                self.expect.push_back(Expect::DescribePortal { answer_no_data: *answer_no_data });
+            }
+            Op::Execute { portal, rows_max, effect, shift, answer } => {
+                frontend::put_execute(out, portal, *rows_max);
+                self.expect.push_back(Expect::Execute { effect: effect.clone(), shift: *shift, answer: *answer });
+            }
+            Op::ClosePortal { portal } => {
+                frontend::put_close(out, b'P', portal);
+                self.expect.push_back(Expect::Close { answer: true });
+            }
+            Op::Sync => {
+                frontend::put_sync(out);
+                self.expect.push_back(Expect::Ready);
+            }
+            Op::Flush => frontend::put_flush(out),
+        }
+    }
+
+    fn send_parse(
+        &mut self,
+        statement: &Arc<Prepared>,
+        answer: Option<&String>,
+        statements: &mut ServerStatements,
+        out: &mut BytesMut,
+    ) {
+        let real = statements.name(statement).is_none();
+        if real {
+            let (name, evicted) = statements.register(statement);
+            if let Some(evicted) = evicted {
+                frontend::put_close(out, b'S', &evicted);
+                self.expect.push_back(Expect::Close { answer: false });
+            }
+            frontend::put_parse(out, &name, &statement.key.text, &statement.key.parameter_types);
+        }
+        self.expect.push_back(Expect::Parse { statement: Arc::clone(statement), answer: answer.cloned(), real });
+    }
+
+    /// The name of a statement on this connection, which is told of it first where it does not know it.
+    fn known(&mut self, statement: &Arc<Prepared>, statements: &mut ServerStatements, out: &mut BytesMut) -> String {
+        if let Some(name) = statements.name(statement) {
+            return name;
+        }
+        self.send_parse(statement, None, statements, out);
+        statements.name(statement).unwrap_or_default()
+    }
+
+    /// Starts a lease on a connection whose client settings differ: `sql` replays them as one simple query.
+    pub fn replay_settings(&mut self, sql: &str, out: &mut BytesMut) {
+        frontend::put_query(out, sql);
+        self.expect.push_back(Expect::Replay);
+    }
+}

@@ -1,0 +1,93 @@
+//! What the client is told when something is refused or fails: the only place where a cause becomes a report.
+
+use crate::sql::Denial;
+use crate::wire::backend::{Report, Severity};
+use crate::wire::reader::Malformed;
+use crate::wire::sqlstate::SqlState;
+
+/// A denial as an ErrorResponse; `text` is what was reviewed, for the position in characters.
+#[must_use]
+pub fn denied(denial: &Denial, text: &str) -> Report {
+    Report {
+        severity: Severity::Error,
+        sqlstate: denial.sqlstate,
+        message: denial.message.clone(),
+        detail: denial.detail.clone(),
+        hint: denial.hint.clone(),
+        position: denial.position.map(|byte| characters_before(text, byte) + 1),
+    }
+}
+
+/// A body that does not add up.
+#[must_use]
+pub fn malformed(cause: Malformed) -> Report {
+    let sqlstate = match cause {
+        Malformed::InvalidUtf8 => SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+        Malformed::TooShort
+        | Malformed::TrailingBytes
+        | Malformed::UnterminatedString
+        | Malformed::BadCount
+        | Malformed::UnknownSubtype(_) => SqlState::PROTOCOL_VIOLATION,
+    };
+    Report::error(sqlstate, cause.to_string())
+}
+
+/// The connection to the customer database broke under a statement.
+#[must_use]
+pub fn upstream_lost(detail: Option<String>) -> Report {
+    let report = Report::error(SqlState::CONNECTION_FAILURE, "the customer database closed the connection")
+        .hint("The session goes on; repeat the statement or the transaction.");
+    Report { detail, ..report }
+}
+
+/// A statement after a refusal inside a transaction block, in PostgreSQL's words.
+#[must_use]
+pub fn in_failed_transaction() -> Report {
+    Report::error(
+        SqlState::IN_FAILED_SQL_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}
+
+/// Bind, Describe or DEALLOCATE of a statement that is not there.
+#[must_use]
+pub fn no_such_statement(name: &str) -> Report {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!("prepared statement \"{name}\" does not exist")
+    };
+    Report::error(SqlState::INVALID_SQL_STATEMENT_NAME, message)
+}
+
+/// Describe or Execute of a portal that is not there.
+#[must_use]
+pub fn no_such_portal(name: &str) -> Report {
+    Report::error(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
+}
+
+/// Parse under a name that is taken.
+#[must_use]
+pub fn duplicate_statement(name: &str) -> Report {
+    let message = format!("prepared statement \"{name}\" already exists");
+    Report::error(SqlState::DUPLICATE_PREPARED_STATEMENT, message)
+}
+
+/// Parse of more than one statement.
+#[must_use]
+pub fn several_statements() -> Report {
+    Report::error(SqlState::SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement")
+}
+
+/// `$1` where nothing can bind it.
+#[must_use]
+pub fn no_parameter(text: &str, position: Option<usize>) -> Report {
+    let report = Report::error(SqlState::UNDEFINED_PARAMETER, "there is no parameter $1");
+    Report { position: position.map(|byte| characters_before(text, byte) + 1), ..report }
+}
+
+/// Characters that stand before a byte offset of `text`.
+#[must_use]
+pub fn characters_before(text: &str, byte: usize) -> usize {
+    text.char_indices().take_while(|(start, _)| *start < byte).count()
+}

@@ -1,0 +1,342 @@
+//! One client's state machine: frontend messages in, steps for the upstream out; backend messages in, bytes for the
+//! client out.
+//!
+//! **Architecture invariant:** no socket, no clock, no runtime in here. Whatever a client can do to a session can be
+//! replayed from a text file.
+
+pub mod dispatch;
+pub mod failure;
+mod op;
+mod portal;
+mod receive;
+mod relay;
+pub mod review;
+pub mod scope;
+pub mod settings;
+mod simple;
+mod statement;
+pub mod verdict;
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+pub use op::{Effect, Op};
+pub use relay::{Relay, UpstreamFault};
+pub use statement::{Prepared, StatementKey};
+
+use crate::sql::Denial;
+use crate::wire::backend::{Report, TransactionStatus};
+use op::Expect;
+use scope::SettingsScope;
+use settings::{Ledger, Settings};
+use verdict::Reviewed;
+
+/// What a session is born with.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// The database the client asked for.
+    pub database: Arc<str>,
+    /// The role its statements run as upstream.
+    pub role: Arc<str>,
+    /// The role's own search_path there, in the spelling of SHOW.
+    pub default_search_path: Arc<str>,
+    /// Settings from the start-up packet, reviewed.
+    pub settings: Settings,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of one session.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Prepared statements a client may hold (53400 beyond).
+    pub prepared_statements_max: usize,
+    /// Bytes of their texts (53400 beyond).
+    pub prepared_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { prepared_statements_max: 10_000, prepared_bytes_max: 64 << 20 }
+    }
+}
+
+/// Why a frame was not taken: a verdict is needed first. The frame stays with the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// The text to review.
+    pub text: Arc<str>,
+    /// Declared parameter types.
+    pub parameter_types: Arc<[u32]>,
+    /// What to review it under.
+    pub scope: Arc<SettingsScope>,
+}
+
+/// One client's session.
+#[derive(Debug)]
+pub struct Session {
+    seed: Seed,
+    /// Settings as they will be when everything sent so far has succeeded: new texts are reviewed under these.
+    ahead: Ledger,
+    /// Settings as PostgreSQL has confirmed them.
+    confirmed: Ledger,
+    scope: Arc<SettingsScope>,
+    named: HashMap<String, Arc<Prepared>>,
+    named_bytes: usize,
+    unnamed: Option<Arc<Prepared>>,
+    portals: HashMap<String, Arc<Prepared>>,
+    /// PREPAREd by SQL on the connection this client holds: name to what was reviewed.
+    sql_prepared: HashMap<String, Arc<Reviewed>>,
+    held_cursors: HashSet<String>,
+    status: TransactionStatus,
+    /// A refusal of our own failed the client's transaction block; the upstream does not know.
+    failed_here: bool,
+    /// A refusal is queued and its ReadyForQuery has not passed: what comes next depends on it.
+    refusing: bool,
+    /// Everything until Sync is dropped.
+    skipping: bool,
+    /// Steps are outstanding that change settings or the transaction, and their Sync was sent.
+    unsettled: bool,
+    batch_changes: bool,
+    batch_failed: bool,
+    offered: Option<Arc<Reviewed>>,
+    denied: Vec<Arc<Reviewed>>,
+    permitted_count: u64,
+    remembered_count: u64,
+    ops: VecDeque<Op>,
+    expect: VecDeque<Expect>,
+    ended: bool,
+}
+
+impl Session {
+    /// A session right after authentication.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        let ledger = Ledger::new(seed.settings.clone());
+        let scope = SettingsScope::new(&seed.database, &seed.role, &seed.default_search_path, ledger.session());
+        Self {
+            confirmed: ledger.clone(),
+            ahead: ledger,
+            scope: Arc::new(scope),
+            seed,
+            named: HashMap::new(),
+            named_bytes: 0,
+            unnamed: None,
+            portals: HashMap::new(),
+            sql_prepared: HashMap::new(),
+            held_cursors: HashSet::new(),
+            status: TransactionStatus::Idle,
+            failed_here: false,
+            refusing: false,
+            skipping: false,
+            unsettled: false,
+            batch_changes: false,
+            batch_failed: false,
+            offered: None,
+            denied: Vec::new(),
+            permitted_count: 0,
+            remembered_count: 0,
+            ops: VecDeque::new(),
+            expect: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// The settings a connection must have before it serves this session.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        self.confirmed.session()
+    }
+
+    /// What new texts are read under.
+    #[must_use]
+    pub fn scope(&self) -> &Arc<SettingsScope> {
+        &self.scope
+    }
+
+    /// The transaction status the client was last told.
+    #[must_use]
+    pub fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// Nothing is queued and nothing is outstanding.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.ops.is_empty() && self.expect.is_empty()
+    }
+
+    /// Answers are outstanding from the upstream.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        !self.expect.is_empty()
+    }
+
+    /// The session can let go of its connection: between transactions, with nothing on the connection that is its own.
+    #[must_use]
+    pub fn can_release(&self) -> bool {
+        self.is_quiet() && self.status == TransactionStatus::Idle && !self.is_pinned()
+    }
+
+    /// Something that only this client may see lives on the connection.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        !self.sql_prepared.is_empty() || !self.held_cursors.is_empty()
+    }
+
+    /// The client said goodbye.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Frames must wait: what they mean depends on an answer that is outstanding.
+    #[must_use]
+    pub fn must_wait(&self) -> bool {
+        (self.refusing && !self.skipping) || self.unsettled
+    }
+
+    /// Hands over the verdict a [`Stall`] asked for.
+    pub fn offer(&mut self, reviewed: Arc<Reviewed>) {
+        self.offered = Some(reviewed);
+    }
+
+    /// What was refused since the last call: text and denial.
+    pub fn take_denials(&mut self) -> impl Iterator<Item = (Arc<str>, Denial)> {
+        std::mem::take(&mut self.denied)
+            .into_iter()
+            .filter_map(|reviewed| Some((Arc::clone(&reviewed.text), reviewed.outcome.as_ref().err()?.clone())))
+    }
+
+    /// Statements permitted since the last call, and how many verdicts were known already.
+    pub fn take_counts(&mut self) -> (u64, u64) {
+        (std::mem::take(&mut self.permitted_count), std::mem::take(&mut self.remembered_count))
+    }
+
+    /// Queued steps, in order; taken from the front by the driver.
+    pub fn ops(&mut self) -> &mut VecDeque<Op> {
+        &mut self.ops
+    }
+
+    /// Answers what needs no upstream, while no connection is held: local answers and the Sync that ends them.
+    /// Returns whether the rest, if any, needs a connection.
+    pub fn answer_locally(&mut self, out: &mut BytesMut) -> bool {
+        if !self.expect.is_empty() || self.ops.iter().any(Op::needs_upstream) {
+            return !self.ops.is_empty();
+        }
+        while let Some(op) = self.ops.pop_front() {
+            match op {
+                Op::Local(bytes) => out.extend_from_slice(&bytes),
+                Op::Refuse(bytes) => {
+                    out.extend_from_slice(&bytes);
+                    self.batch_failed = true;
+                }
+                Op::Sync => self.ready(TransactionStatus::Idle, out),
+                Op::Flush => {}
+                Op::Parse { .. }
+                | Op::Bind { .. }
+                | Op::DescribeStatement { .. }
+                | Op::DescribePortal { .. }
+                | Op::Execute { .. }
+                | Op::ClosePortal { .. } => return true,
+            }
+        }
+        false
+    }
+
+    /// The connection is gone. What was outstanding failed; the session itself goes on.
+    /// Everything up to the next Sync that was sent is answered with `report`.
+    pub fn upstream_gone(&mut self, report: &Report, out: &mut BytesMut) {
+        let had_work = !self.is_quiet();
+        let synced =
+            self.expect.iter().any(|e| matches!(e, Expect::Ready)) || self.ops.iter().any(|op| matches!(op, Op::Sync));
+        self.forget_connection();
+        self.drop_outstanding();
+        if had_work {
+            report.put(out);
+            if synced {
+                self.ready(TransactionStatus::Idle, out);
+            } else {
+                self.skipping = true;
+            }
+        }
+        self.batch_failed = true;
+        self.confirmed.rollback();
+        self.settle();
+    }
+
+    /// Queues again what was sent on a connection that broke before it answered anything.
+    pub fn rewind(&mut self, sent: Vec<Op>) {
+        self.expect.clear();
+        for op in sent.into_iter().rev() {
+            self.ops.push_front(op);
+        }
+    }
+
+    /// Nothing of this client's lives on a connection any more.
+    fn forget_connection(&mut self) {
+        self.sql_prepared.clear();
+        self.held_cursors.clear();
+        self.portals.clear();
+        self.failed_here = false;
+        self.status = TransactionStatus::Idle;
+    }
+
+    fn drop_outstanding(&mut self) {
+        for expect in std::mem::take(&mut self.expect) {
+            self.forget_unparsed(&expect);
+        }
+        for op in std::mem::take(&mut self.ops) {
+            if let Op::Parse { answer: Some(name), .. } = op {
+                self.forget_statement(&name);
+            }
+        }
+    }
+
+    /// Everything outstanding was decided: what is ahead is what is confirmed.
+    fn settle(&mut self) {
+        self.unsettled = false;
+        self.batch_changes = false;
+        if self.ahead != self.confirmed {
+            self.ahead = self.confirmed.clone();
+            self.rescope();
+        }
+    }
+
+    fn rescope(&mut self) {
+        let effective = self.ahead.effective();
+        let Seed { database, role, default_search_path, .. } = &self.seed;
+        self.scope = Arc::new(SettingsScope::new(database, role, default_search_path, &effective));
+    }
+
+    fn local(&mut self, bytes: &'static [u8]) {
+        self.ops.push_back(Op::Local(Bytes::from_static(bytes)));
+    }
+
+    /// Queues a refusal: what follows it in this batch does not run.
+    fn refuse(&mut self, report: &Report) {
+        let mut bytes = BytesMut::new();
+        report.put(&mut bytes);
+        self.ops.push_back(Op::Refuse(bytes.freeze()));
+        self.refusing = true;
+        self.skipping = true;
+    }
+
+    /// Refuses for the reason a review gave.
+    fn deny(&mut self, reviewed: &Arc<Reviewed>) {
+        if let Err(denial) = &reviewed.outcome {
+            self.denied.push(Arc::clone(reviewed));
+            self.refuse(&failure::denied(denial, &reviewed.text));
+        }
+    }
+
+    fn forget_statement(&mut self, name: &str) {
+        if name.is_empty() {
+            self.unnamed = None;
+        } else if let Some(gone) = self.named.remove(name) {
+            self.named_bytes = self.named_bytes.saturating_sub(gone.key.text.len());
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Frontend messages.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::op::{Effect, Op};
+use super::statement::{Plan, Prepared, StatementKey};
+use super::verdict::{Asked, Reviewed, Verdicts};
+use super::{Session, Stall, failure, statement};
+use crate::policy::Permitted;
+use crate::wire::backend::{self, Report};
+use crate::wire::frame::Frame;
+use crate::wire::frontend::FrontendMessage;
+use crate::wire::reader::Malformed;
+use crate::wire::sqlstate::SqlState;
+
+impl Session {
+    /// Takes one frame. `Err` leaves the frame with the caller: it comes again once the verdict was [offered](Session::offer).
+    pub fn receive(&mut self, frame: &Frame, verdicts: &dyn Verdicts) -> Result<(), Stall> {
+        if self.skipping && !matches!(frame.tag, b'S' | b'X') {
+            return Ok(());
+        }
+        match FrontendMessage::decode(frame) {
+            Ok(message) => self.message(message, verdicts),
+            Err(cause) => {
+                self.broken(frame.tag, cause);
+                Ok(())
+            }
+        }
+    }
+
+    fn message(&mut self, message: FrontendMessage<'_>, verdicts: &dyn Verdicts) -> Result<(), Stall> {
+        match message {
+            FrontendMessage::Query { sql } => return self.query(sql, verdicts),
+            FrontendMessage::Parse { name, sql, parameter_types } => {
+                return self.parse(name, sql, &parameter_types, verdicts);
+            }
+            FrontendMessage::Bind { portal, statement, values } => {
+                return self.bind(portal, statement, values, verdicts);
+            }
+            FrontendMessage::DescribeStatement { name } => self.describe_statement(name),
+            FrontendMessage::DescribePortal { name } => self.describe_portal(name),
+            FrontendMessage::Execute { portal, rows_max } => return self.execute(portal, rows_max, verdicts),
+            FrontendMessage::CloseStatement { name } => self.close_statement(name),
+            FrontendMessage::ClosePortal { name } => self.close_portal(name),
+            FrontendMessage::Sync => self.sync(),
+            FrontendMessage::Flush => self.ops.push_back(Op::Flush),
+            FrontendMessage::Terminate => self.ended = true,
+            FrontendMessage::FunctionCall => self.refuse_at_once(&function_call()),
+            FrontendMessage::CopyFromClient => {}
+            FrontendMessage::Password => self.fatal(b'p'),
+            FrontendMessage::Unknown { tag } => self.fatal(tag),
+        }
+        Ok(())
+    }
+
+    /// A message whose body does not add up: 08P01, and nothing after it runs until Sync.
+    fn broken(&mut self, tag: u8, cause: Malformed) {
+        let report = failure::malformed(cause);
+        match tag {
+            b'Q' | b'F' => self.refuse_at_once(&report),
+            b'S' => {
+                self.refuse(&report);
+                self.sync();
+            }
+            _ => self.refuse(&report),
+        }
+    }
+
+    /// A message longer than its limit, of which nothing was kept.
+    pub fn oversized(&mut self, tag: u8, bytes_max: usize) {
+        if self.skipping && tag != b'S' {
+            return;
+        }
+        let report = Report::error(SqlState::PROGRAM_LIMIT_EXCEEDED, "message is too long")
+            .detail(format!("The gateway accepts at most {bytes_max} bytes in a message of this type."));
+        match tag {
+            b'Q' | b'F' => self.refuse_at_once(&report),
+            _ => self.refuse(&report),
+        }
+    }
+
+    /// Refuses a message that PostgreSQL answers with its own ReadyForQuery.
+    pub(super) fn refuse_at_once(&mut self, report: &Report) {
+        self.refuse(report);
+        self.sync();
+    }
+
+    fn fatal(&mut self, tag: u8) {
+        let message = format!("invalid frontend message type {tag}");
+        let mut bytes = BytesMut::new();
+        Report::fatal(SqlState::PROTOCOL_VIOLATION, message).put(&mut bytes);
+        self.ops.push_back(Op::Local(bytes.freeze()));
+        self.ended = true;
+    }
+
+    /// End of a batch.
+    pub(super) fn sync(&mut self) {
+        self.skipping = false;
+        self.unsettled |= self.batch_changes;
+        self.ops.push_back(Op::Sync);
+    }
+
+    fn parse(&mut self, name: &str, sql: &str, types: &[u32], verdicts: &dyn Verdicts) -> Result<(), Stall> {
+        let reviewed = self.verdict(sql, types, verdicts)?;
+        if !name.is_empty() && self.named.contains_key(name) {
+            self.refuse(&failure::duplicate_statement(name));
+            return Ok(());
+        }
+        if self.named.len() >= self.seed.limits.prepared_statements_max
+            || self.named_bytes + sql.len() > self.seed.limits.prepared_bytes_max
+        {
+            let report = Report::error(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements")
+                .hint("Close prepared statements that are no longer used.");
+            self.refuse(&report);
+            return Ok(());
+        }
+        let permitted = match &reviewed.outcome {
+            Ok(permitted) => permitted,
+            Err(_) => {
+                self.deny(&reviewed);
+                return Ok(());
+            }
+        };
+        let prepared = match permitted.as_slice() {
+            [] => self.empty(&reviewed),
+            [one] => self.prepare(&reviewed, one, name),
+            _ => {
+                self.refuse(&failure::several_statements());
+                return Ok(());
+            }
+        };
+        if self.failed_here && !prepared.ends_transaction && prepared.plan != Plan::Empty {
+            self.refuse(&failure::in_failed_transaction());
+            return Ok(());
+        }
+        self.remember_statement(name, Arc::new(prepared));
+        Ok(())
+    }
+
+    fn remember_statement(&mut self, name: &str, prepared: Arc<Prepared>) {
+        match prepared.plan {
+            Plan::Upstream => {
+                let step = Op::Parse { statement: Arc::clone(&prepared), answer: Some(name.to_owned()) };
+                self.ops.push_back(step);
+            }
+            Plan::Empty | Plan::Local(_) => self.local(backend::PARSE_COMPLETE),
+        }
+        if name.is_empty() {
+            self.unnamed = Some(prepared);
+        } else {
+            self.named_bytes += prepared.key.text.len();
+            self.named.insert(name.to_owned(), prepared);
+        }
+    }
+
+    fn bind(&mut self, portal: &str, name: &str, values: Bytes, verdicts: &dyn Verdicts) -> Result<(), Stall> {
+        let Some(prepared) = self.statement(name) else {
+            self.refuse(&failure::no_such_statement(name));
+            return Ok(());
+        };
+        let prepared = match self.up_to_date(&prepared, name, verdicts)? {
+            Some(prepared) => prepared,
+            None => return Ok(()),
+        };
+        if self.failed_here && !prepared.ends_transaction && prepared.plan != Plan::Empty {
+            self.refuse(&failure::in_failed_transaction());
+            return Ok(());
+        }
+        let prepared = self.ending(prepared);
+        match prepared.plan {
+            Plan::Upstream => self.ops.push_back(Op::Bind {
+                statement: Arc::clone(&prepared),
+                portal: portal.to_owned(),
+                values,
+                answer: true,
+            }),
+            Plan::Empty | Plan::Local(_) => self.local(backend::BIND_COMPLETE),
+        }
+        self.portals.insert(portal.to_owned(), prepared);
+        Ok(())
+    }
+
+    /// A verdict holds only for the settings and versions it was made with: where they moved on, the text is
+    /// reviewed again. `None` when it was refused.
+    fn up_to_date(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        name: &str,
+        verdicts: &dyn Verdicts,
+    ) -> Result<Option<Arc<Prepared>>, Stall> {
+        let Some(old) = &prepared.reviewed else { return Ok(Some(Arc::clone(prepared))) };
+        let same_scope = Arc::ptr_eq(&old.scope, &self.scope) || old.scope == self.scope;
+        if same_scope && verdicts.current(old) {
+            return Ok(Some(Arc::clone(prepared)));
+        }
+        let reviewed = self.verdict(&old.text, &old.parameter_types, verdicts)?;
+        match &reviewed.outcome {
+            Ok(permitted) => {
+                let fresh = match permitted.first() {
+                    Some(one) => Arc::new(self.prepare(&reviewed, one, name)),
+                    None => Arc::clone(prepared),
+                };
+                if name.is_empty() {
+                    self.unnamed = Some(Arc::clone(&fresh));
+                } else {
+                    self.named.insert(name.to_owned(), Arc::clone(&fresh));
+                }
+                Ok(Some(fresh))
+            }
+            Err(_) => {
+                self.deny(&reviewed);
+                Ok(None)
+            }
+        }
+    }
+
+    /// COMMIT of a transaction block that a refusal of ours failed rolls back, as it does in PostgreSQL.
+    pub(super) fn ending(&self, prepared: Arc<Prepared>) -> Arc<Prepared> {
+        let Effect::EndTransaction { commit: true, chain } = prepared.effect else { return prepared };
+        if !self.failed_here {
+            return prepared;
+        }
+        let text = if chain { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
+        Arc::new(Prepared {
+            key: Arc::new(StatementKey { text: text.into(), ..(*prepared.key).clone() }),
+            plan: Plan::Upstream,
+            effect: Effect::EndTransaction { commit: false, chain },
+            shift: 0,
+            ends_transaction: true,
+            returns_rows: false,
+            keep: false,
+            reviewed: None,
+            executes: None,
+        })
+    }
+
+    fn describe_statement(&mut self, name: &str) {
+        let Some(statement) = self.statement(name) else {
+            self.refuse(&failure::no_such_statement(name));
+            return;
+        };
+        match statement.plan {
+            Plan::Upstream => self.ops.push_back(Op::DescribeStatement { statement }),
+            Plan::Empty | Plan::Local(_) => {
+                self.local(b"t\0\0\0\x06\0\0");
+                self.local(backend::NO_DATA);
+            }
+        }
+    }
+
+    fn close_statement(&mut self, name: &str) {
+        self.forget_statement(name);
+        self.local(backend::CLOSE_COMPLETE);
+    }
+
+    /// The verdict on a text under what is in force now.
+    pub(super) fn verdict(
+        &mut self,
+        text: &str,
+        types: &[u32],
+        verdicts: &dyn Verdicts,
+    ) -> Result<Arc<Reviewed>, Stall> {
+        let scope = Arc::clone(&self.scope);
+        let offered = self
+            .offered
+            .take()
+            .filter(|offered| *offered.text == *text && *offered.parameter_types == *types && offered.scope == scope);
+        let fresh = offered.is_some();
+        let known = offered.or_else(|| verdicts.recall(&Asked { text, parameter_types: types, scope: &scope }));
+        if let Some(reviewed) = &known {
+            self.remembered_count += u64::from(!fresh);
+            self.permitted_count += u64::from(reviewed.outcome.is_ok());
+        }
+        known.ok_or_else(|| Stall { text: text.into(), parameter_types: types.into(), scope })
+    }
+
+    pub(super) fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
+        if name.is_empty() { self.unnamed.clone() } else { self.named.get(name).cloned() }
+    }
+
+    /// One permitted statement of a reviewed text, made ready for the upstream.
+    pub(super) fn prepare(&self, reviewed: &Arc<Reviewed>, permitted: &Permitted, name: &str) -> Prepared {
+        let read = permitted.statement();
+        let alone = reviewed.outcome.as_ref().is_ok_and(|all| all.len() == 1);
+        let hot = reviewed.use_again();
+        let own = statement::rewritten(&read.kind).map(Arc::from);
+        let (text, shift): (Arc<str>, usize) = match own {
+            Some(text) => (text, 0),
+            None if alone => (Arc::clone(&reviewed.text), 0),
+            None => {
+                let text = reviewed.text.get(read.span.clone()).unwrap_or_default();
+                (text.into(), failure::characters_before(&reviewed.text, read.span.start))
+            }
+        };
+        Prepared {
+            key: Arc::new(StatementKey {
+                text,
+                parameter_types: Arc::clone(&reviewed.parameter_types),
+                scope: Arc::clone(&reviewed.scope),
+                catalog_version: reviewed.versions.catalog,
+            }),
+            plan: statement::plan(&read.kind),
+            effect: statement::effect(&read.kind),
+            shift,
+            ends_transaction: statement::ends_transaction(&read.kind),
+            returns_rows: statement::returns_rows(&read.kind),
+            keep: !name.is_empty() || (hot && statement::worth_keeping(&read.kind)),
+            reviewed: Some(Arc::clone(reviewed)),
+            executes: statement::executes(&read.kind).map(str::to_owned),
+        }
+    }
+
+    fn empty(&self, reviewed: &Arc<Reviewed>) -> Prepared {
+        Prepared {
+            key: Arc::new(StatementKey {
+                text: "".into(),
+                parameter_types: Arc::clone(&reviewed.parameter_types),
+                scope: Arc::clone(&reviewed.scope),
+                catalog_version: reviewed.versions.catalog,
+            }),
+            plan: Plan::Empty,
+            effect: Effect::None,
+            shift: 0,
+            ends_transaction: false,
+            returns_rows: false,
+            keep: false,
+            reviewed: Some(Arc::clone(reviewed)),
+            executes: None,
+        }
+    }
+}
+
+fn function_call() -> Report {
+    Report::error(SqlState::FEATURE_NOT_SUPPORTED, "function call protocol messages are not permitted")
+        .hint("Call the function in a SELECT, where it is reviewed.")
+}

@@ -1,0 +1,116 @@
+//! What a text is read under: database, role and every setting that changes what names and literals mean.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::settings::{Settings, meaningful};
+
+/// The surroundings of a text. A verdict, a prepared statement and a cached answer hold only in the scope they were
+/// made in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsScope {
+    database: Arc<str>,
+    role: Arc<str>,
+    search_path: Vec<String>,
+    settings: Settings,
+}
+
+impl Hash for SettingsScope {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Equality looks at everything; for the hash the path is telling enough and cheap.
+        self.role.hash(state);
+        self.search_path.hash(state);
+    }
+}
+
+impl SettingsScope {
+    /// The scope of a session with these settings. `default_path` is the role's own search_path, in the spelling of SHOW.
+    #[must_use]
+    pub fn new(database: &Arc<str>, role: &Arc<str>, default_path: &str, settings: &Settings) -> Self {
+        let path = settings.get("search_path").map_or(default_path, String::as_str);
+        Self {
+            database: Arc::clone(database),
+            role: Arc::clone(role),
+            search_path: split_names(path),
+            settings: meaningful(settings),
+        }
+    }
+
+    /// The same scope under another search_path (`None`: the default), as a SET in the middle of a text makes it.
+    #[must_use]
+    pub fn under(&self, path: &[String]) -> Self {
+        Self { search_path: path.to_vec(), ..self.clone() }
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The upstream role: what `"$user"` stands for.
+    #[must_use]
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// The search_path, `"$user"` as it stands.
+    #[must_use]
+    pub fn search_path(&self) -> &[String] {
+        &self.search_path
+    }
+}
+
+/// Splits `"$user", public` or `'a', 'B'` into names: bare ones are folded to lower case, quoted ones are not.
+/// Follows `SplitIdentifierString` of PostgreSQL, for both kinds of quotes.
+#[must_use]
+pub fn split_names(list: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut chars = list.chars().peekable();
+    loop {
+        while chars.peek().is_some_and(|c| c.is_whitespace() || *c == ',') {
+            chars.next();
+        }
+        match chars.peek().copied() {
+            None => return names,
+            Some(quote @ ('"' | '\'')) => {
+                chars.next();
+                names.push(quoted(&mut chars, quote));
+            }
+            Some(_) => names.push(bare(&mut chars)),
+        }
+    }
+}
+
+fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> String {
+    let mut name = String::new();
+    while let Some(c) = chars.next() {
+        if c == quote && chars.next_if_eq(&quote).is_none() {
+            break;
+        }
+        name.push(c);
+    }
+    name
+}
+
+fn bare(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    let mut name = String::new();
+    while let Some(c) = chars.next_if(|c| *c != ',' && !c.is_whitespace()) {
+        name.extend(c.to_lowercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_split_as_postgresql_splits_them() {
+        assert_eq!(split_names("\"$user\", public"), ["$user", "public"]);
+        assert_eq!(split_names("'a', 'B''c' ,Public"), ["a", "B'c", "public"]);
+        assert_eq!(split_names("''"), [""]);
+        assert_eq!(split_names(""), Vec::<String>::new());
+        assert_eq!(split_names("\"a\"\"b\",c"), ["a\"b", "c"]);
+    }
+}

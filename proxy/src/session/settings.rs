@@ -1,0 +1,249 @@
+//! A client's settings: what it SET, kept here and replayed on whichever connection serves it.
+//!
+//! PostgreSQL undoes a SET with the transaction it stands in, so the ledger follows transactions and savepoints.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::sql::{SetScope, SetValue};
+
+/// Setting name (lower case) to the right side of its SET, ready to be sent: `'UTC'`, `'a', 'b'`.
+pub type Settings = BTreeMap<String, String>;
+
+/// Settings under which neither a name nor a literal is read differently: they do not split prepared statements.
+const WITHOUT_MEANING: &[&str] = &[
+    "application_name",
+    "client_min_messages",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "lock_timeout",
+    "statement_timeout",
+    "transaction_timeout",
+];
+
+/// The right side of SET in its canonical spelling; `None` for DEFAULT.
+#[must_use]
+pub fn right_side(value: &SetValue) -> Option<String> {
+    match value {
+        SetValue::Default => None,
+        SetValue::List(items) => Some(items.iter().map(|item| quote_literal(item)).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// A string literal as `standard_conforming_strings = on` reads it.
+#[must_use]
+pub fn quote_literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A setting's name as SET takes it: each part quoted.
+#[must_use]
+pub fn quote_setting(name: &str) -> String {
+    name.split('.').map(|part| format!("\"{}\"", part.replace('"', "\"\""))).collect::<Vec<_>>().join(".")
+}
+
+/// The statements that turn a connection with settings `from` into one with settings `to`; empty when they agree.
+#[must_use]
+pub fn replay(from: &Settings, to: &Settings) -> String {
+    let mut sql = String::new();
+    for name in from.keys().filter(|name| !to.contains_key(*name)) {
+        sql.push_str(&format!("RESET {};", quote_setting(name)));
+    }
+    for (name, value) in to.iter().filter(|(name, value)| from.get(*name) != Some(*value)) {
+        sql.push_str(&format!("SET {} TO {value};", quote_setting(name)));
+    }
+    sql
+}
+
+/// The settings that can change how a text is read: what prepared statements, verdicts and later cached results
+/// are keyed by.
+#[must_use]
+pub fn meaningful(settings: &Settings) -> Settings {
+    settings
+        .iter()
+        .filter(|(name, _)| !WITHOUT_MEANING.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// What SET, RESET and the ends of transactions made of a client's settings so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ledger {
+    startup: Arc<Settings>,
+    session: Arc<Settings>,
+    /// What `session` was when the present transaction began.
+    before: Arc<Settings>,
+    /// SET LOCAL of the present transaction.
+    local: Option<Arc<Settings>>,
+    savepoints: Vec<Mark>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mark {
+    name: String,
+    session: Arc<Settings>,
+    local: Option<Arc<Settings>>,
+}
+
+impl Ledger {
+    /// The ledger of a new session; RESET returns to `startup`.
+    #[must_use]
+    pub fn new(startup: Settings) -> Self {
+        let startup = Arc::new(startup);
+        let (session, before) = (Arc::clone(&startup), Arc::clone(&startup));
+        Self { startup, session, before, local: None, savepoints: Vec::new() }
+    }
+
+    /// The settings of the session, without SET LOCAL.
+    #[must_use]
+    pub fn session(&self) -> &Arc<Settings> {
+        &self.session
+    }
+
+    /// What the session started with.
+    #[must_use]
+    pub fn startup(&self) -> &Arc<Settings> {
+        &self.startup
+    }
+
+    /// What names and literals are read under right now.
+    #[must_use]
+    pub fn effective(&self) -> Arc<Settings> {
+        let Some(local) = &self.local else { return Arc::clone(&self.session) };
+        let mut merged = (*self.session).clone();
+        merged.extend(local.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Arc::new(merged)
+    }
+
+    /// SET, or RESET (`None`), of one setting.
+    pub fn set(&mut self, name: &str, value: Option<&str>, scope: SetScope) {
+        let value = value.or_else(|| self.startup.get(name).map(String::as_str)).map(str::to_owned);
+        match scope {
+            SetScope::Session => {
+                assign(&mut self.session, name, value);
+                if let Some(local) = &mut self.local {
+                    Arc::make_mut(local).remove(name);
+                }
+            }
+            SetScope::Local => assign(self.local.get_or_insert_with(Arc::default), name, value),
+        }
+    }
+
+    /// RESET ALL and DISCARD ALL.
+    pub fn reset_all(&mut self) {
+        self.session = Arc::clone(&self.startup);
+        self.local = None;
+    }
+
+    /// SAVEPOINT.
+    pub fn savepoint(&mut self, name: &str) {
+        let (session, local) = (Arc::clone(&self.session), self.local.clone());
+        self.savepoints.push(Mark { name: name.to_owned(), session, local });
+    }
+
+    /// RELEASE SAVEPOINT: its settings stay.
+    pub fn release(&mut self, name: &str) {
+        if let Some(index) = self.savepoints.iter().rposition(|mark| mark.name == name) {
+            self.savepoints.truncate(index);
+        }
+    }
+
+    /// ROLLBACK TO SAVEPOINT: what came after it is undone, the savepoint stays.
+    pub fn rollback_to(&mut self, name: &str) {
+        let Some(index) = self.savepoints.iter().rposition(|mark| mark.name == name) else { return };
+        self.savepoints.truncate(index + 1);
+        if let Some(mark) = self.savepoints.last() {
+            self.session = Arc::clone(&mark.session);
+            self.local.clone_from(&mark.local);
+        }
+    }
+
+    /// The end of a transaction that was kept.
+    pub fn commit(&mut self) {
+        self.before = Arc::clone(&self.session);
+        self.local = None;
+        self.savepoints.clear();
+    }
+
+    /// The end of a transaction that was undone.
+    pub fn rollback(&mut self) {
+        self.session = Arc::clone(&self.before);
+        self.local = None;
+        self.savepoints.clear();
+    }
+}
+
+fn assign(settings: &mut Arc<Settings>, name: &str, value: Option<String>) {
+    let map = Arc::make_mut(settings);
+    match value {
+        Some(value) => map.insert(name.to_owned(), value),
+        None => map.remove(name),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger() -> Ledger {
+        Ledger::new(Settings::from([("timezone".to_owned(), "'UTC'".to_owned())]))
+    }
+
+    fn path(ledger: &Ledger) -> Option<String> {
+        ledger.effective().get("search_path").cloned()
+    }
+
+    #[test]
+    fn a_rolled_back_transaction_takes_its_set_along() {
+        let mut ledger = ledger();
+        ledger.set("search_path", Some("'a'"), SetScope::Session);
+        ledger.rollback();
+        assert_eq!(path(&ledger), None);
+        ledger.set("search_path", Some("'b'"), SetScope::Session);
+        ledger.commit();
+        ledger.rollback();
+        assert_eq!(path(&ledger).as_deref(), Some("'b'"));
+    }
+
+    #[test]
+    fn set_local_ends_with_the_transaction_and_set_overrides_it() {
+        let mut ledger = ledger();
+        ledger.set("search_path", Some("'local'"), SetScope::Local);
+        assert_eq!(path(&ledger).as_deref(), Some("'local'"));
+        ledger.set("search_path", Some("'session'"), SetScope::Session);
+        assert_eq!(path(&ledger).as_deref(), Some("'session'"));
+        ledger.set("search_path", Some("'local'"), SetScope::Local);
+        ledger.commit();
+        assert_eq!(path(&ledger).as_deref(), Some("'session'"));
+    }
+
+    #[test]
+    fn reset_returns_to_the_start_up_value() {
+        let mut ledger = ledger();
+        ledger.set("timezone", Some("'Asia/Tokyo'"), SetScope::Session);
+        ledger.set("timezone", None, SetScope::Session);
+        assert_eq!(ledger.session().get("timezone").map(String::as_str), Some("'UTC'"));
+    }
+
+    #[test]
+    fn savepoints_nest_and_shadow() {
+        let mut ledger = ledger();
+        ledger.savepoint("s");
+        ledger.set("search_path", Some("'a'"), SetScope::Session);
+        ledger.savepoint("s");
+        ledger.set("search_path", Some("'b'"), SetScope::Session);
+        ledger.rollback_to("s");
+        assert_eq!(path(&ledger).as_deref(), Some("'a'"));
+        ledger.release("s");
+        ledger.rollback_to("s");
+        assert_eq!(path(&ledger), None);
+    }
+
+    #[test]
+    fn replay_sets_what_differs_and_resets_what_is_gone() {
+        let from = Settings::from([("a".into(), "'1'".into()), ("b".into(), "'2'".into())]);
+        let to = Settings::from([("b".into(), "'3'".into()), ("app.x".into(), quote_literal("it's"))]);
+        assert_eq!(replay(&from, &to), "RESET \"a\";SET \"app\".\"x\" TO 'it''s';SET \"b\" TO '3';");
+        assert_eq!(replay(&to, &to), "");
+    }
+}

@@ -1,0 +1,318 @@
+//! A prepared statement as the session holds it: the text that goes upstream and how it is carried out.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use super::op::Effect;
+use super::scope::SettingsScope;
+use super::verdict::Reviewed;
+use crate::sql::{DiscardTarget, IsolationLevel, Kind, SetScope, TransactionModes};
+
+/// What a statement on an upstream connection is known by. Two clients share one only when text, parameter types and
+/// every setting that text could be read under are equal; all of it is compared, never a hash alone.
+#[derive(Debug, Clone)]
+pub struct StatementKey {
+    /// The text as it goes upstream.
+    pub text: Arc<str>,
+    /// Declared parameter types.
+    pub parameter_types: Arc<[u32]>,
+    /// The settings it was reviewed under.
+    pub scope: Arc<SettingsScope>,
+    /// The catalog it was reviewed with: after DDL a plan may have another shape.
+    pub catalog_version: u64,
+}
+
+impl PartialEq for StatementKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.catalog_version == other.catalog_version
+            && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
+            && self.parameter_types == other.parameter_types
+            && (Arc::ptr_eq(&self.scope, &other.scope) || self.scope == other.scope)
+    }
+}
+
+impl Eq for StatementKey {}
+
+impl Hash for StatementKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+        self.parameter_types.hash(state);
+        self.scope.hash(state);
+    }
+}
+
+/// A statement the client prepared, or one statement of a simple query.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What upstream connections know it by.
+    pub key: Arc<StatementKey>,
+    /// How it is carried out.
+    pub plan: Plan,
+    /// What it changes when it completes.
+    pub effect: Effect,
+    /// Characters that stand before `key.text` in what the client sent: added to error positions.
+    pub shift: usize,
+    /// It ends a transaction block: accepted after a failure.
+    pub ends_transaction: bool,
+    /// It returns rows (or may): a simple query asks for its description.
+    pub returns_rows: bool,
+    /// Worth a name on the upstream connection: the client named it, or the text came often.
+    pub keep: bool,
+    /// What was reviewed, for reviewing it again under other settings; `None` for the gateway's own text.
+    pub reviewed: Option<Arc<Reviewed>>,
+    /// For EXECUTE and EXPLAIN EXECUTE: the name that must have been prepared by PREPARE.
+    pub executes: Option<String>,
+}
+
+/// Who carries a statement out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// PostgreSQL.
+    Upstream,
+    /// Nobody: the text is empty.
+    Empty,
+    /// The session itself.
+    Local(LocalCommand),
+}
+
+/// Commands about the session, answered by the session: a pooled connection must not see them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalCommand {
+    /// DISCARD ALL.
+    DiscardAll,
+    /// DISCARD of something that a pooled connection does not hold for the client.
+    DiscardNothing(&'static str),
+    /// DEALLOCATE.
+    Deallocate(Option<String>),
+    /// RESET ALL.
+    ResetAll,
+    /// UNLISTEN: nothing can be listened to.
+    Unlisten,
+}
+
+/// Who carries a kind out.
+#[must_use]
+pub(super) fn plan(kind: &Kind) -> Plan {
+    match kind {
+        Kind::Discard(DiscardTarget::All) => Plan::Local(LocalCommand::DiscardAll),
+        Kind::Discard(DiscardTarget::Plans) => Plan::Local(LocalCommand::DiscardNothing("DISCARD PLANS")),
+        Kind::Discard(DiscardTarget::Sequences) => Plan::Local(LocalCommand::DiscardNothing("DISCARD SEQUENCES")),
+        Kind::Discard(DiscardTarget::Temp) => Plan::Local(LocalCommand::DiscardNothing("DISCARD TEMP")),
+        Kind::Deallocate { name } => Plan::Local(LocalCommand::Deallocate(name.clone())),
+        Kind::ResetAll => Plan::Local(LocalCommand::ResetAll),
+        Kind::Unlisten { name: _ } => Plan::Local(LocalCommand::Unlisten),
+        Kind::Select
+        | Kind::Explain { .. }
+        | Kind::CopyToStdout
+        | Kind::Show { .. }
+        | Kind::Set { .. }
+        | Kind::SetTransaction(_)
+        | Kind::SetSessionCharacteristics(_)
+        | Kind::Reset { .. }
+        | Kind::Begin { .. }
+        | Kind::Commit { .. }
+        | Kind::Rollback { .. }
+        | Kind::Savepoint { .. }
+        | Kind::Release { .. }
+        | Kind::RollbackTo { .. }
+        | Kind::DeclareCursor { .. }
+        | Kind::Fetch { .. }
+        | Kind::ClosePortal { .. }
+        | Kind::Prepare { .. }
+        | Kind::Execute { .. } => Plan::Upstream,
+    }
+}
+
+/// What a kind changes in the session.
+#[must_use]
+pub(super) fn effect(kind: &Kind) -> Effect {
+    match kind {
+        Kind::Set { name, scope, value } => {
+            Effect::Set { changes: vec![(name.clone(), super::settings::right_side(value))], scope: *scope }
+        }
+        Kind::Reset { name } => Effect::Set { changes: vec![(name.clone(), None)], scope: SetScope::Session },
+        Kind::SetSessionCharacteristics(modes) => {
+            Effect::Set { changes: characteristics(modes), scope: SetScope::Session }
+        }
+        Kind::Commit { chain } => Effect::EndTransaction { commit: true, chain: *chain },
+        Kind::Rollback { chain } => Effect::EndTransaction { commit: false, chain: *chain },
+        Kind::Savepoint { name } => Effect::Savepoint(name.clone()),
+        Kind::Release { name } => Effect::Release(name.clone()),
+        Kind::RollbackTo { name } => Effect::RollbackTo(name.clone()),
+        Kind::DeclareCursor { name, hold: true } => Effect::Hold(name.clone()),
+        Kind::ClosePortal { name } => Effect::CloseCursor(name.clone()),
+        Kind::Prepare { name, .. } => Effect::SqlPrepare(name.clone()),
+        Kind::Select
+        | Kind::Explain { .. }
+        | Kind::CopyToStdout
+        | Kind::Show { .. }
+        | Kind::SetTransaction(_)
+        | Kind::ResetAll
+        | Kind::Begin { .. }
+        | Kind::DeclareCursor { .. }
+        | Kind::Fetch { .. }
+        | Kind::Execute { .. }
+        | Kind::Deallocate { .. }
+        | Kind::Discard(_)
+        | Kind::Unlisten { .. } => Effect::None,
+    }
+}
+
+/// SET SESSION CHARACTERISTICS is a SET of the `default_transaction_…` settings.
+fn characteristics(modes: &TransactionModes) -> Vec<(String, Option<String>)> {
+    let mut changes = Vec::new();
+    if let Some(isolation) = modes.isolation {
+        changes.push(("default_transaction_isolation".to_owned(), Some(format!("'{}'", isolation_words(isolation)))));
+    }
+    if let Some(deferrable) = modes.deferrable {
+        let value = if deferrable { "'on'" } else { "'off'" };
+        changes.push(("default_transaction_deferrable".to_owned(), Some(value.to_owned())));
+    }
+    changes
+}
+
+/// The name in `EXECUTE name` and `EXPLAIN EXECUTE name`.
+#[must_use]
+pub(super) fn executes(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::Execute { name } => Some(name),
+        Kind::Explain { inner, .. } => executes(inner),
+        Kind::Select
+        | Kind::CopyToStdout
+        | Kind::Show { .. }
+        | Kind::Set { .. }
+        | Kind::SetTransaction(_)
+        | Kind::SetSessionCharacteristics(_)
+        | Kind::Reset { .. }
+        | Kind::ResetAll
+        | Kind::Begin { .. }
+        | Kind::Commit { .. }
+        | Kind::Rollback { .. }
+        | Kind::Savepoint { .. }
+        | Kind::Release { .. }
+        | Kind::RollbackTo { .. }
+        | Kind::DeclareCursor { .. }
+        | Kind::Fetch { .. }
+        | Kind::ClosePortal { .. }
+        | Kind::Prepare { .. }
+        | Kind::Deallocate { .. }
+        | Kind::Discard(_)
+        | Kind::Unlisten { .. } => None,
+    }
+}
+
+/// Whether a kind is accepted in a failed transaction block.
+#[must_use]
+pub(super) fn ends_transaction(kind: &Kind) -> bool {
+    matches!(kind, Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackTo { .. })
+}
+
+/// Whether a kind returns rows.
+#[must_use]
+pub(super) fn returns_rows(kind: &Kind) -> bool {
+    match kind {
+        Kind::Select
+        | Kind::Explain { .. }
+        | Kind::Show { .. }
+        | Kind::Fetch { is_move: false, .. }
+        | Kind::Execute { .. } => true,
+        Kind::CopyToStdout
+        | Kind::Fetch { is_move: true, .. }
+        | Kind::Set { .. }
+        | Kind::SetTransaction(_)
+        | Kind::SetSessionCharacteristics(_)
+        | Kind::Reset { .. }
+        | Kind::ResetAll
+        | Kind::Begin { .. }
+        | Kind::Commit { .. }
+        | Kind::Rollback { .. }
+        | Kind::Savepoint { .. }
+        | Kind::Release { .. }
+        | Kind::RollbackTo { .. }
+        | Kind::DeclareCursor { .. }
+        | Kind::ClosePortal { .. }
+        | Kind::Prepare { .. }
+        | Kind::Deallocate { .. }
+        | Kind::Discard(_)
+        | Kind::Unlisten { .. } => false,
+    }
+}
+
+/// Whether a name on the upstream connection pays when the text comes again.
+#[must_use]
+pub(super) fn worth_keeping(kind: &Kind) -> bool {
+    matches!(kind, Kind::Select | Kind::Show { .. } | Kind::Begin { .. } | Kind::Commit { .. } | Kind::Rollback { .. })
+}
+
+/// The text that goes upstream in place of the client's, where they differ: every BEGIN goes out READ ONLY (wall 5).
+#[must_use]
+pub(super) fn rewritten(kind: &Kind) -> Option<String> {
+    match kind {
+        Kind::Begin { start, modes } => Some(begin(*start, modes)),
+        Kind::Commit { .. }
+        | Kind::Rollback { .. }
+        | Kind::Select
+        | Kind::Explain { .. }
+        | Kind::CopyToStdout
+        | Kind::Show { .. }
+        | Kind::Set { .. }
+        | Kind::SetTransaction(_)
+        | Kind::SetSessionCharacteristics(_)
+        | Kind::Reset { .. }
+        | Kind::ResetAll
+        | Kind::Savepoint { .. }
+        | Kind::Release { .. }
+        | Kind::RollbackTo { .. }
+        | Kind::DeclareCursor { .. }
+        | Kind::Fetch { .. }
+        | Kind::ClosePortal { .. }
+        | Kind::Prepare { .. }
+        | Kind::Execute { .. }
+        | Kind::Deallocate { .. }
+        | Kind::Discard(_)
+        | Kind::Unlisten { .. } => None,
+    }
+}
+
+fn begin(start: bool, modes: &TransactionModes) -> String {
+    let mut sql = String::from(if start { "START TRANSACTION" } else { "BEGIN" });
+    if let Some(isolation) = modes.isolation {
+        sql.push_str(" ISOLATION LEVEL ");
+        sql.push_str(&isolation_words(isolation).to_uppercase());
+        sql.push(',');
+    }
+    sql.push_str(" READ ONLY");
+    match modes.deferrable {
+        Some(true) => sql.push_str(", DEFERRABLE"),
+        Some(false) => sql.push_str(", NOT DEFERRABLE"),
+        None => {}
+    }
+    sql
+}
+
+fn isolation_words(isolation: IsolationLevel) -> &'static str {
+    match isolation {
+        IsolationLevel::ReadUncommitted => "read uncommitted",
+        IsolationLevel::ReadCommitted => "read committed",
+        IsolationLevel::RepeatableRead => "repeatable read",
+        IsolationLevel::Serializable => "serializable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_begin_goes_out_read_only() {
+        let plain = TransactionModes::default();
+        assert_eq!(begin(false, &plain), "BEGIN READ ONLY");
+        let modes = TransactionModes {
+            isolation: Some(IsolationLevel::Serializable),
+            read_only: true,
+            deferrable: Some(true),
+            snapshot: None,
+        };
+        assert_eq!(begin(true, &modes), "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE");
+    }
+}

@@ -1,0 +1,62 @@
+//! The session driver between a real client and a real PostgreSQL.
+
+mod support;
+
+use std::process::Command;
+
+use support::{front, postgres};
+use vitrine::upstream::PoolLimits;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn psql_reads_and_is_told_what_postgresql_would_say() {
+    let server = postgres();
+    let front = front(&server, "postgres", "postgres", PoolLimits::default()).await;
+    let psql = |sql: &str| {
+        let output = Command::new("psql")
+            .args(["-X", "-v", "ON_ERROR_STOP=1", "-At", "-d", &front.url("postgres"), "-c", sql])
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    assert_eq!(psql("SELECT 1 + 1; SELECT 'two'"), (true, "2\ntwo\n".into(), String::new()));
+    let (ok, _, stderr) = psql("SELECT 1; SELECT nosuch FROM pg_class");
+    assert!(!ok && stderr.contains("column \"nosuch\" does not exist"), "{stderr}");
+    assert!(stderr.contains("LINE 1: SELECT 1; SELECT nosuch FROM pg_class"), "{stderr}");
+    assert_eq!(
+        psql("BEGIN; SET TimeZone = 'Asia/Tokyo'; SHOW TimeZone; ROLLBACK; SHOW TimeZone").1.lines().nth(2),
+        Some("Asia/Tokyo")
+    );
+    assert_eq!(psql("COPY (SELECT generate_series(1, 3)) TO STDOUT").1, "1\n2\n3\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepared_statements_and_transactions_work_over_few_connections() {
+    let server = postgres();
+    let limits = PoolLimits { connections_max: 2, ..PoolLimits::default() };
+    let front = front(&server, "postgres", "postgres", limits).await;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(front.client().await);
+    }
+    let mut statements = Vec::new();
+    for client in &clients {
+        statements.push(client.prepare("SELECT $1::int4 + 1").await.unwrap());
+    }
+    for round in 0..5_i32 {
+        for (client, statement) in clients.iter().zip(&statements) {
+            let row = client.query_one(statement, &[&round]).await.unwrap();
+            assert_eq!(row.get::<_, i32>(0), round + 1);
+        }
+    }
+    let mut client = front.client().await;
+    let transaction = client.transaction().await.unwrap();
+    let one: i32 = transaction.query_one("SELECT 1", &[]).await.unwrap().get(0);
+    assert_eq!(one, 1);
+    let error = transaction.query("SELECT 1/0", &[]).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "22012");
+    let error = transaction.query("SELECT 1", &[]).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "25P02");
+    transaction.rollback().await.unwrap();
+    assert_eq!(client.query_one("SELECT 2", &[]).await.unwrap().get::<_, i32>(0), 2);
+}

@@ -1,0 +1,90 @@
+//! A real PostgreSQL and a gateway in front of it, for tests of the driver.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use vitrine::demo::postgres::{Options, Server};
+use vitrine::gateway::bell::Sessions;
+use vitrine::gateway::client;
+use vitrine::gateway::door::{Auth, Door, DoorRules, Peer, Users};
+use vitrine::gateway::state::{Database, Gateway, Limits, Route};
+use vitrine::policy::Policy;
+use vitrine::session::verdict::Memory;
+use vitrine::sql;
+use vitrine::upstream::catalog::{Watch, WatchLimits};
+use vitrine::upstream::{Pool, PoolLimits, Target, sql_pool};
+
+/// A gateway on a loopback port; it ends with the test's runtime.
+pub struct Front {
+    pub address: SocketAddr,
+    pub gateway: Arc<Gateway>,
+    pub database: Arc<Database>,
+}
+
+impl Front {
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://tester@{}/{database}", self.address)
+    }
+
+    pub async fn client(&self) -> tokio_postgres::Client {
+        let (client, connection) =
+            tokio_postgres::connect(&self.url(&self.database.name), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+}
+
+pub fn postgres() -> Server {
+    Server::start(Options::default()).unwrap()
+}
+
+/// A gateway before `database` of `server`, as `role`, with trust for loopback clients.
+pub async fn front(server: &Server, role: &str, database: &str, pool: PoolLimits) -> Front {
+    let target = Target::from_url(&server.url(role, database)).unwrap();
+    let watch = Arc::new(Watch::new(sql_pool(&target, 2).unwrap(), WatchLimits::default()));
+    watch.refresh().await.unwrap();
+    let route = Arc::new(Route {
+        pool: Pool::new(target, pool),
+        greeting: ArcSwapOption::empty(),
+        greetings: parking_lot::Mutex::default(),
+    });
+    let database = Arc::new(Database {
+        name: database.into(),
+        default_route: route,
+        routes: HashMap::new(),
+        catalog: watch,
+        policy: ArcSwap::from_pointee(Policy::built_in()),
+        verdicts: Memory::new(10_000, 64 << 20),
+        reader_limits: sql::Limits::default(),
+    });
+    let rules = DoorRules {
+        auth: Auth::Trust,
+        is_development: true,
+        tls_required: false,
+        startup_timeout: Duration::from_secs(10),
+        ..DoorRules::default()
+    };
+    let (config, _) = vitrine::config::parse(None, &HashMap::new());
+    let gateway = Arc::new(Gateway {
+        config,
+        metrics: Default::default(),
+        door: Door::new(rules, Users::new(Default::default()), None).unwrap(),
+        databases: ArcSwap::from_pointee(HashMap::from([(database.name.to_string(), Arc::clone(&database))])),
+        sessions: Arc::new(Sessions::default()),
+        limits: Limits { frame_bytes_max: 16 << 20, session: Default::default(), readers: sql::Limits::default() },
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepting = Arc::clone(&gateway);
+    tokio::spawn(async move {
+        while let Ok((socket, peer)) = listener.accept().await {
+            socket.set_nodelay(true).unwrap();
+            tokio::spawn(client::serve(socket, Peer::Tcp(peer), Arc::clone(&accepting)));
+        }
+    });
+    Front { address, gateway, database }
+}
