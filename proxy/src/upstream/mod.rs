@@ -8,6 +8,7 @@ pub mod catalog;
 mod connect;
 mod connection;
 mod pool;
+pub mod posture;
 mod sql_client;
 mod target;
 
