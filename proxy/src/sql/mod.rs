@@ -2,10 +2,12 @@
 //!
 //! **Architecture invariant:** nothing in here knows a catalog, a policy, a socket or a clock: text in, values out.
 
+mod agree;
 mod denial;
 mod grammar;
 mod lexer;
 mod limits;
+mod second;
 mod statement;
 
 pub use denial::{Denial, Rule};
@@ -26,7 +28,13 @@ pub fn read(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
     if text.len() > limits.statement_bytes_max {
         return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long"));
     }
-    let readings = stacker::grow(64 << 20, || grammar::read(text, limits))?;
+    let readings = stacker::grow(64 << 20, || -> Result<_, Denial> {
+        let readings = grammar::read(text, limits)?;
+        if let Some(findings) = second::read(text) {
+            agree::agree(&readings, &findings)?;
+        }
+        Ok(readings)
+    })?;
     Ok(readings.into_iter().map(|reading| reading.statement).collect())
 }
 

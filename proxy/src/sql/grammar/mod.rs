@@ -20,7 +20,7 @@ mod types;
 mod utility;
 mod walk;
 
-pub(super) use walk::{Witness, too_deep};
+pub(super) use walk::Witness;
 
 use super::denial::{Denial, Rule};
 use super::limits::Limits;

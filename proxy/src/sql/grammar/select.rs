@@ -15,8 +15,6 @@ use crate::sql::grammar::refusal;
 use crate::sql::statement::OperatorRef;
 
 impl<'t> Walk<'t> {
-    /// A query in brackets, in WITH, in FROM, in COPY …; returns the size of its widest column.
-
     /// A whole SELECT in a scope of its own.
     pub(super) fn select(&mut self, query: &'t SelectStmt) -> Result<Size, Denial> {
         self.deeper(|walk| {

@@ -17,7 +17,7 @@ use crate::wire::sqlstate::SqlState;
 #[derive(Debug, Clone, Default)]
 pub(in crate::sql) struct Witness {
     /// Functions that somebody wrote as a call.
-    pub(in crate::sql) written: HashSet<String>,
+    pub(in crate::sql) written: HashSet<(Option<String>, String)>,
     /// Functions that the grammar made of other syntax, `EXTRACT`, `AT TIME ZONE`, `ESCAPE` …
     pub(in crate::sql) implied: HashSet<String>,
     /// Constructs with a node of their own that look like a call: `coalesce`, `xmlelement`, `json_value` …
