@@ -132,4 +132,3 @@ fn coarse(kind: &Kind) -> Coarse {
         Kind::Unlisten { name: _ } => Coarse::Unlisten,
     }
 }
-

@@ -6,9 +6,11 @@ use crate::gateway::door::Peer;
 use crate::gateway::state::Gateway;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Stream;
+use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream as l4;
+use pingora_core::protocols::{SocketDigest, Stream};
 use pingora_core::server::ShutdownWatch;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
@@ -37,7 +39,7 @@ impl ServerApp for ClientService {
             return None;
         };
         // The concrete type, so that a read costs no second dispatch; TLS is the door's, so it can be nothing else.
-        let peer = peer_of(&stream);
+        let peer = peer_of(stream.get_socket_digest().as_deref());
         let stream = stream.into_any().downcast::<l4::Stream>().ok()?;
         metrics.clients.increment();
         client::serve(*stream, peer, Arc::clone(&self.gateway)).await;
@@ -47,11 +49,15 @@ impl ServerApp for ClientService {
     }
 }
 
-/// Where the client comes from; a socket without an address is a unix socket.
-fn peer_of(stream: &Stream) -> Peer {
-    let digest = stream.get_socket_digest();
-    let address = digest.and_then(|digest| digest.peer_addr().and_then(|address| address.as_inet().copied()));
-    address.map_or(Peer::Unix, Peer::Tcp)
+/// Where the client comes from. A client that has been reset already has no address any more, but what it sent before can
+/// still be read: it must not pass for one on a unix socket, which is trusted more. The socket's own end tells them apart.
+fn peer_of(digest: Option<&SocketDigest>) -> Peer {
+    let inet = |address: Option<&SocketAddr>| address.and_then(|address| address.as_inet().copied());
+    match inet(digest.and_then(SocketDigest::peer_addr)) {
+        Some(address) => Peer::Tcp(address),
+        None if digest.is_some_and(|digest| inet(digest.local_addr()).is_none()) => Peer::Unix,
+        None => Peer::Tcp((Ipv4Addr::UNSPECIFIED, 0).into()),
+    }
 }
 
 /// 53300, as PostgreSQL says it: also in answer to an SSLRequest, where libpq expects an error of this form.
@@ -64,6 +70,27 @@ async fn refuse(mut stream: Stream) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+    use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+    #[tokio::test]
+    async fn a_reset_tcp_client_does_not_pass_for_a_unix_one() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, address) = listener.accept().await.unwrap();
+        let peer = || peer_of(Some(&SocketDigest::from_raw_fd(accepted.as_raw_fd())));
+        assert_eq!(peer(), Peer::Tcp(address));
+        socket2::SockRef::from(&client).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(client);
+        accepted.readable().await.unwrap();
+        assert!(accepted.peer_addr().is_err(), "the system has forgotten the address");
+        assert!(!peer().is_local() && peer() != Peer::Unix, "{}", peer());
+        assert!(!peer_of(None).is_local());
+        let (unix, _other) = UnixStream::pair().unwrap();
+        assert_eq!(peer_of(Some(&SocketDigest::from_raw_fd(unix.as_raw_fd()))), Peer::Unix);
+    }
+
     #[test]
     fn the_refusal_has_the_length_it_declares() {
         let body = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";

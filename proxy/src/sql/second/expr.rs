@@ -251,16 +251,7 @@ impl Survey {
     }
 
     fn call(&mut self, call: &Function) {
-        let Function {
-            name,
-            uses_odbc_syntax,
-            parameters,
-            args,
-            within_group,
-            filter,
-            null_treatment: _,
-            over,
-        } = call;
+        let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment: _, over } = call;
         if *uses_odbc_syntax {
             self.foreign("{fn …}");
         }

@@ -2,8 +2,8 @@
 
 use sqlparser::ast::{
     Expr, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor, TableFunctionArgs, TableSample,
-    TableSampleKind, TableSampleQuantity, TableWithJoins, XmlNamespaceDefinition, XmlPassingArgument,
-    XmlPassingClause, XmlTableColumn, XmlTableColumnOption,
+    TableSampleKind, TableSampleQuantity, TableWithJoins, XmlNamespaceDefinition, XmlPassingArgument, XmlPassingClause,
+    XmlTableColumn, XmlTableColumnOption,
 };
 use sqlparser::ast::{FunctionArg, FunctionArgExpr};
 
@@ -88,13 +88,7 @@ impl Survey {
                 self.function(names::qualified(name));
                 self.arguments(args);
             }
-            TableFactor::UNNEST {
-                alias: _,
-                array_exprs,
-                with_offset,
-                with_offset_alias,
-                with_ordinality: _,
-            } => {
+            TableFactor::UNNEST { alias: _, array_exprs, with_offset, with_offset_alias, with_ordinality: _ } => {
                 if *with_offset || with_offset_alias.is_some() {
                     self.foreign("UNNEST WITH OFFSET");
                 }

@@ -46,7 +46,9 @@ fn part(part: &ObjectNamePart) -> Option<String> {
 pub(super) fn is_keyword(name: &ObjectName, keyword: &str) -> bool {
     let ObjectName(parts) = name;
     match parts.as_slice() {
-        [ObjectNamePart::Identifier(Ident { value, quote_style: None, span: _ })] => value.eq_ignore_ascii_case(keyword),
+        [ObjectNamePart::Identifier(Ident { value, quote_style: None, span: _ })] => {
+            value.eq_ignore_ascii_case(keyword)
+        }
         _ => false,
     }
 }

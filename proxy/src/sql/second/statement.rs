@@ -29,10 +29,18 @@ impl Survey {
                 format: _,
                 options: _,
             } => {
-                if self.statement(statement) == Coarse::Other { Coarse::Other } else { Coarse::Explain }
+                if self.statement(statement) == Coarse::Other {
+                    Coarse::Other
+                } else {
+                    Coarse::Explain
+                }
             }
             Statement::Prepare { name: _, data_types: _, statement } => {
-                if self.statement(statement) == Coarse::Select { Coarse::Prepare } else { Coarse::Other }
+                if self.statement(statement) == Coarse::Select {
+                    Coarse::Prepare
+                } else {
+                    Coarse::Other
+                }
             }
             Statement::Execute {
                 name: _,
@@ -141,56 +149,152 @@ fn set_kind(set: &Set) -> Coarse {
 
 macro_rules! no_reads {
     () => {
-        Statement::Analyze(_) | Statement::Truncate(_) | Statement::Msck(_) | Statement::Insert(_)
-        | Statement::Install { .. } | Statement::Load { .. } | Statement::Directory { .. } | Statement::Case(_)
-        | Statement::If(_) | Statement::While(_) | Statement::Raise(_) | Statement::Call(_)
-        | Statement::CopyIntoSnowflake { .. } | Statement::Open(_) | Statement::Update(_) | Statement::Delete(_)
-        | Statement::CreateView(_) | Statement::CreateTable(_) | Statement::CreateVirtualTable { .. }
-        | Statement::CreateIndex(_) | Statement::CreateRole(_) | Statement::CreateSecret { .. }
-        | Statement::CreateServer(_) | Statement::CreatePolicy(_) | Statement::CreateConnector(_)
-        | Statement::CreateOperator(_) | Statement::CreateOperatorFamily(_) | Statement::CreateOperatorClass(_)
-        | Statement::CreateTextSearch(_) | Statement::AlterTable(_) | Statement::AlterSchema(_)
-        | Statement::AlterIndex { .. } | Statement::AlterView { .. } | Statement::AlterFunction(_)
-        | Statement::AlterType(_) | Statement::AlterCollation(_) | Statement::AlterOperator(_)
-        | Statement::AlterOperatorFamily(_) | Statement::AlterOperatorClass(_) | Statement::AlterTextSearch(_)
-        | Statement::AlterRole { .. } | Statement::AlterPolicy(_) | Statement::AlterConnector { .. }
-        | Statement::AlterSession { .. } | Statement::AttachDatabase { .. } | Statement::AttachDuckDBDatabase { .. }
-        | Statement::DetachDuckDBDatabase { .. } | Statement::Drop { .. } | Statement::DropFunction(_)
-        | Statement::DropDomain(_) | Statement::DropProcedure { .. } | Statement::DropSecret { .. }
-        | Statement::DropPolicy(_) | Statement::DropConnector { .. } | Statement::CreateExtension(_)
-        | Statement::CreateCollation(_) | Statement::DropExtension(_) | Statement::DropOperator(_)
-        | Statement::DropOperatorFamily(_) | Statement::DropOperatorClass(_) | Statement::Flush { .. }
-        | Statement::Use(_) | Statement::Comment { .. } | Statement::CreateSchema { .. }
-        | Statement::CreateDatabase { .. } | Statement::CreateFunction(_) | Statement::CreateTrigger(_)
-        | Statement::DropTrigger(_) | Statement::CreateProcedure { .. } | Statement::CreateMacro { .. }
-        | Statement::CreateStage { .. } | Statement::CreateFileFormat { .. } | Statement::CreateWarehouse(_)
-        | Statement::Assert { .. } | Statement::Grant(_) | Statement::Deny(_) | Statement::Revoke(_)
-        | Statement::Kill { .. } | Statement::ExplainTable { .. } | Statement::Merge(_) | Statement::Cache { .. }
-        | Statement::UNCache { .. } | Statement::CreateSequence { .. } | Statement::CreateDomain(_)
-        | Statement::CreateType { .. } | Statement::Pragma { .. } | Statement::Lock(_) | Statement::LockTables { .. }
-        | Statement::UnlockTables | Statement::Unload { .. } | Statement::OptimizeTable { .. }
-        | Statement::LISTEN { .. } | Statement::NOTIFY { .. } | Statement::LoadData { .. }
-        | Statement::RenameTable(_) | Statement::List(_) | Statement::Put { .. } | Statement::Remove(_)
-        | Statement::RaisError { .. } | Statement::Throw(_) | Statement::Print(_) | Statement::WaitFor(_)
-        | Statement::Return(_) | Statement::ExportData(_) | Statement::CreateUser(_) | Statement::AlterUser(_)
-        | Statement::Vacuum(_)
+        Statement::Analyze(_)
+            | Statement::Truncate(_)
+            | Statement::Msck(_)
+            | Statement::Insert(_)
+            | Statement::Install { .. }
+            | Statement::Load { .. }
+            | Statement::Directory { .. }
+            | Statement::Case(_)
+            | Statement::If(_)
+            | Statement::While(_)
+            | Statement::Raise(_)
+            | Statement::Call(_)
+            | Statement::CopyIntoSnowflake { .. }
+            | Statement::Open(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::CreateView(_)
+            | Statement::CreateTable(_)
+            | Statement::CreateVirtualTable { .. }
+            | Statement::CreateIndex(_)
+            | Statement::CreateRole(_)
+            | Statement::CreateSecret { .. }
+            | Statement::CreateServer(_)
+            | Statement::CreatePolicy(_)
+            | Statement::CreateConnector(_)
+            | Statement::CreateOperator(_)
+            | Statement::CreateOperatorFamily(_)
+            | Statement::CreateOperatorClass(_)
+            | Statement::CreateTextSearch(_)
+            | Statement::AlterTable(_)
+            | Statement::AlterSchema(_)
+            | Statement::AlterIndex { .. }
+            | Statement::AlterView { .. }
+            | Statement::AlterFunction(_)
+            | Statement::AlterType(_)
+            | Statement::AlterCollation(_)
+            | Statement::AlterOperator(_)
+            | Statement::AlterOperatorFamily(_)
+            | Statement::AlterOperatorClass(_)
+            | Statement::AlterTextSearch(_)
+            | Statement::AlterRole { .. }
+            | Statement::AlterPolicy(_)
+            | Statement::AlterConnector { .. }
+            | Statement::AlterSession { .. }
+            | Statement::AttachDatabase { .. }
+            | Statement::AttachDuckDBDatabase { .. }
+            | Statement::DetachDuckDBDatabase { .. }
+            | Statement::Drop { .. }
+            | Statement::DropFunction(_)
+            | Statement::DropDomain(_)
+            | Statement::DropProcedure { .. }
+            | Statement::DropSecret { .. }
+            | Statement::DropPolicy(_)
+            | Statement::DropConnector { .. }
+            | Statement::CreateExtension(_)
+            | Statement::CreateCollation(_)
+            | Statement::DropExtension(_)
+            | Statement::DropOperator(_)
+            | Statement::DropOperatorFamily(_)
+            | Statement::DropOperatorClass(_)
+            | Statement::Flush { .. }
+            | Statement::Use(_)
+            | Statement::Comment { .. }
+            | Statement::CreateSchema { .. }
+            | Statement::CreateDatabase { .. }
+            | Statement::CreateFunction(_)
+            | Statement::CreateTrigger(_)
+            | Statement::DropTrigger(_)
+            | Statement::CreateProcedure { .. }
+            | Statement::CreateMacro { .. }
+            | Statement::CreateStage { .. }
+            | Statement::CreateFileFormat { .. }
+            | Statement::CreateWarehouse(_)
+            | Statement::Assert { .. }
+            | Statement::Grant(_)
+            | Statement::Deny(_)
+            | Statement::Revoke(_)
+            | Statement::Kill { .. }
+            | Statement::ExplainTable { .. }
+            | Statement::Merge(_)
+            | Statement::Cache { .. }
+            | Statement::UNCache { .. }
+            | Statement::CreateSequence { .. }
+            | Statement::CreateDomain(_)
+            | Statement::CreateType { .. }
+            | Statement::Pragma { .. }
+            | Statement::Lock(_)
+            | Statement::LockTables { .. }
+            | Statement::UnlockTables
+            | Statement::Unload { .. }
+            | Statement::OptimizeTable { .. }
+            | Statement::LISTEN { .. }
+            | Statement::NOTIFY { .. }
+            | Statement::LoadData { .. }
+            | Statement::RenameTable(_)
+            | Statement::List(_)
+            | Statement::Put { .. }
+            | Statement::Remove(_)
+            | Statement::RaisError { .. }
+            | Statement::Throw(_)
+            | Statement::Print(_)
+            | Statement::WaitFor(_)
+            | Statement::Return(_)
+            | Statement::ExportData(_)
+            | Statement::CreateUser(_)
+            | Statement::AlterUser(_)
+            | Statement::Vacuum(_)
     };
 }
 
 /// SHOW in all its forms is one kind to PostgreSQL. The rest are no reads; those that hold a query were told apart before.
 fn show_or_other(statement: &Statement) -> Coarse {
     match statement {
-        Statement::ShowFunctions { .. } | Statement::ShowVariable { .. } | Statement::ShowStatus { .. }
-        | Statement::ShowVariables { .. } | Statement::ShowCreate { .. } | Statement::ShowColumns { .. }
-        | Statement::ShowCatalogs { .. } | Statement::ShowDatabases { .. } | Statement::ShowProcessList { .. }
-        | Statement::ShowSchemas { .. } | Statement::ShowCharset(_) | Statement::ShowObjects(_)
-        | Statement::ShowTables { .. } | Statement::ShowViews { .. } | Statement::ShowCollation { .. } => Coarse::Show,
+        Statement::ShowFunctions { .. }
+        | Statement::ShowVariable { .. }
+        | Statement::ShowStatus { .. }
+        | Statement::ShowVariables { .. }
+        | Statement::ShowCreate { .. }
+        | Statement::ShowColumns { .. }
+        | Statement::ShowCatalogs { .. }
+        | Statement::ShowDatabases { .. }
+        | Statement::ShowProcessList { .. }
+        | Statement::ShowSchemas { .. }
+        | Statement::ShowCharset(_)
+        | Statement::ShowObjects(_)
+        | Statement::ShowTables { .. }
+        | Statement::ShowViews { .. }
+        | Statement::ShowCollation { .. } => Coarse::Show,
         no_reads!() => Coarse::Other,
-        Statement::Set(_) | Statement::Query(_) | Statement::Copy { .. } | Statement::Close { .. }
-        | Statement::Declare { .. } | Statement::Fetch { .. } | Statement::Discard { .. }
-        | Statement::StartTransaction { .. } | Statement::Commit { .. } | Statement::Rollback { .. }
-        | Statement::Deallocate { .. } | Statement::Execute { .. } | Statement::Prepare { .. }
-        | Statement::Explain { .. } | Statement::Savepoint { .. } | Statement::ReleaseSavepoint { .. }
-        | Statement::UNLISTEN { .. } | Statement::Reset(_) => Coarse::Other,
+        Statement::Set(_)
+        | Statement::Query(_)
+        | Statement::Copy { .. }
+        | Statement::Close { .. }
+        | Statement::Declare { .. }
+        | Statement::Fetch { .. }
+        | Statement::Discard { .. }
+        | Statement::StartTransaction { .. }
+        | Statement::Commit { .. }
+        | Statement::Rollback { .. }
+        | Statement::Deallocate { .. }
+        | Statement::Execute { .. }
+        | Statement::Prepare { .. }
+        | Statement::Explain { .. }
+        | Statement::Savepoint { .. }
+        | Statement::ReleaseSavepoint { .. }
+        | Statement::UNLISTEN { .. }
+        | Statement::Reset(_) => Coarse::Other,
     }
 }
