@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod doctor;
 mod hash_password;
 mod health;
 mod serve;
@@ -30,6 +31,8 @@ enum Command {
     Check(check::Check),
     /// Check or explain the configuration.
     Config(config::Config),
+    /// What the customer role could do, and the SQL for a better one.
+    Doctor(doctor::Doctor),
     /// Make a SCRAM verifier for the users file from the password on standard input.
     HashPassword(hash_password::HashPassword),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
@@ -45,6 +48,7 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::Serve(serve) => serve.run(environment),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(environment),
+        Command::Doctor(doctor) => doctor.run(environment),
         Command::HashPassword(hash) => hash.run(),
         Command::Health(health) => health.run(environment),
         Command::Snapshot(snapshot) => snapshot.run(),
