@@ -212,15 +212,15 @@ async fn every_bad_grant_is_found_and_its_fix_takes_it_away() {
     let extensions = server
         .psql("SELECT count(*) FROM pg_available_extensions WHERE name IN ('dblink', 'file_fdw', 'postgres_fdw')");
     let mut grants = GRANTS.to_vec();
-    if extensions.unwrap().trim() == "3" {
-        grants.extend(GRANTS_OF_EXTENSIONS);
-    } else {
-        eprintln!("posture: this PostgreSQL has no contributed extensions; their checks were NOT tried");
-    }
     for (since, more) in [(140_000, GRANTS_SINCE_14), (150_000, GRANTS_SINCE_15), (170_000, GRANTS_SINCE_17)] {
         if version >= since {
             grants.extend(more);
         }
+    }
+    if extensions.unwrap().trim() == "3" {
+        grants.extend(GRANTS_OF_EXTENSIONS);
+    } else {
+        eprintln!("posture: this PostgreSQL has no contributed extensions; their checks were NOT tried");
     }
     for (check, severity, grant) in grants {
         proper(&server, "reader");
