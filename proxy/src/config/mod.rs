@@ -24,6 +24,7 @@ use section::Section;
 use source::Source;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use value::Value;
 
 /// Everything that can be set, resolved: what depends on the mode has its value.
 #[derive(Debug, Clone)]
@@ -74,6 +75,35 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every key with its value in force, secrets left out: what `SHOW CONFIG` prints.
+    #[must_use]
+    pub fn shown(&self) -> Vec<(String, String)> {
+        let listen = self.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let path = |path: &Option<PathBuf>| path.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        let mut shown = vec![
+            ("mode".to_owned(), self.mode.word().to_owned()),
+            ("posture".to_owned(), self.posture.show()),
+            ("listen".to_owned(), listen),
+            ("auth".to_owned(), self.auth.show()),
+            ("users_file".to_owned(), path(&self.users_file)),
+            ("policy".to_owned(), path(&self.policy)),
+            ("tls_required".to_owned(), self.tls_required.to_string()),
+            ("run_dir".to_owned(), self.run_dir.display().to_string()),
+        ];
+        for section in [
+            self.admin.shown(),
+            self.tls.shown(),
+            self.server.shown(),
+            self.pool.shown(),
+            self.limits.shown(),
+            self.timeouts.shown(),
+            self.watch.shown(),
+        ] {
+            shown.extend(section);
+        }
+        shown
+    }
+
     /// A mistake about the value of `key`, placed where the value was given: for what shows only when a file is read.
     #[must_use]
     pub fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {

@@ -28,6 +28,9 @@ pub(super) trait Section: Sized {
     /// Reads the section under `prefix` (its name, or `database[1]` for an entry of an array) and takes the keys out of the source.
     fn read(source: &mut Source, prefix: &str) -> Self;
 
+    /// Every key with its value in force, secrets hidden.
+    fn shown(&self) -> Vec<(String, String)>;
+
     /// Every setting, in order.
     fn describe() -> Vec<Described>;
 }
@@ -69,6 +72,13 @@ macro_rules! section {
                     }
                 )*
                 section
+            }
+
+            fn shown(&self) -> Vec<(String, String)> {
+                vec![$((
+                    if $section.is_empty() { stringify!($key).to_owned() } else { format!("{}.{}", $section, stringify!($key)) },
+                    $crate::config::value::Value::show(&self.$key),
+                )),*]
             }
 
             fn describe() -> Vec<$crate::config::section::Described> {

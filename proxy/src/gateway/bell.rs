@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::Waker;
+use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -56,10 +57,71 @@ pub struct SessionKey {
     pub secret: u32,
 }
 
+/// A session as others see it.
+#[derive(Debug)]
+pub struct Resident {
+    /// Its bell.
+    pub bell: Arc<Bell>,
+    /// The client's user.
+    pub user: String,
+    /// The database it asked for.
+    pub database: String,
+    /// Where it comes from.
+    pub peer: String,
+    /// Since when.
+    pub since: Instant,
+    state: AtomicU8,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Nothing: it holds no connection.
+    Idle,
+    /// It waits for a connection of the pool.
+    Waiting,
+    /// It holds a connection.
+    Active,
+}
+
+impl Doing {
+    /// As `SHOW CLIENTS` prints it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+        }
+    }
+}
+
+impl Resident {
+    /// Notes what the session does now.
+    pub fn does(&self, doing: Doing) {
+        let state = match doing {
+            Doing::Idle => 0,
+            Doing::Waiting => 1,
+            Doing::Active => 2,
+        };
+        self.state.store(state, Ordering::Relaxed);
+    }
+
+    /// What the session does now.
+    #[must_use]
+    pub fn state(&self) -> Doing {
+        match self.state.load(Ordering::Relaxed) {
+            0 => Doing::Idle,
+            1 => Doing::Waiting,
+            _ => Doing::Active,
+        }
+    }
+}
+
 /// All living sessions, by the key a cancel request names.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    living: Mutex<HashMap<SessionKey, Arc<Bell>>>,
+    living: Mutex<HashMap<SessionKey, Arc<Resident>>>,
     next: AtomicU32,
     draining: AtomicBool,
 }
@@ -72,26 +134,36 @@ pub struct Place {
     pub key: SessionKey,
     /// The session's bell.
     pub bell: Arc<Bell>,
+    /// The session as others see it.
+    pub resident: Arc<Resident>,
 }
 
 impl Sessions {
-    /// A place for a new session.
-    pub fn enter(self: &Arc<Self>) -> Place {
+    /// A place for a new session of `user` from `peer` on `database`.
+    pub fn enter(self: &Arc<Self>, user: &str, database: &str, peer: &str) -> Place {
         let bell = Arc::new(Bell::default());
+        let resident = Arc::new(Resident {
+            bell: Arc::clone(&bell),
+            user: user.to_owned(),
+            database: database.to_owned(),
+            peer: peer.to_owned(),
+            since: Instant::now(),
+            state: AtomicU8::new(0),
+        });
         // Zero would look like "no cancel possible" to some drivers.
         let process_id = self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & 0x7fff_ffff;
         let key = SessionKey { process_id, secret: rand::random() };
-        self.living.lock().insert(key, Arc::clone(&bell));
+        self.living.lock().insert(key, Arc::clone(&resident));
         if self.draining.load(Ordering::Acquire) {
             bell.ring(DRAIN);
         }
-        Place { sessions: Arc::clone(self), key, bell }
+        Place { sessions: Arc::clone(self), key, bell, resident }
     }
 
     /// Rings for the session that was told this key; a wrong key rings nowhere, silently, as in PostgreSQL.
     pub fn cancel(&self, key: SessionKey) -> bool {
-        let bell = self.living.lock().get(&key).cloned();
-        bell.inspect(|bell| bell.ring(CANCEL)).is_some()
+        let resident = self.living.lock().get(&key).cloned();
+        resident.inspect(|resident| resident.bell.ring(CANCEL)).is_some()
     }
 
     /// Tells every session, those still to come included, to end at its next transaction boundary.
@@ -105,16 +177,22 @@ impl Sessions {
         self.ring_all(END);
     }
 
-    fn ring_all(&self, what: u8) {
-        for bell in self.living.lock().values() {
-            bell.ring(what);
-        }
+    /// Everybody, in no order.
+    #[must_use]
+    pub fn residents(&self) -> Vec<(SessionKey, Arc<Resident>)> {
+        self.living.lock().iter().map(|(key, resident)| (*key, Arc::clone(resident))).collect()
     }
 
     /// How many live.
     #[must_use]
     pub fn count(&self) -> usize {
         self.living.lock().len()
+    }
+
+    fn ring_all(&self, what: u8) {
+        for resident in self.living.lock().values() {
+            resident.bell.ring(what);
+        }
     }
 }
 
@@ -131,7 +209,7 @@ mod tests {
     #[test]
     fn only_the_exact_key_rings() {
         let sessions = Arc::new(Sessions::default());
-        let (one, other) = (sessions.enter(), sessions.enter());
+        let (one, other) = (sessions.enter("u", "d", "p"), sessions.enter("u", "d", "p"));
         assert!(!sessions.cancel(SessionKey { secret: one.key.secret.wrapping_add(1), ..one.key }));
         assert!(sessions.cancel(one.key));
         assert_eq!((one.bell.rung(), other.bell.rung()), (CANCEL, 0));

@@ -3,6 +3,7 @@
 pub mod bell;
 pub mod build;
 pub mod client;
+pub mod console;
 pub mod door;
 pub mod offer;
 pub mod server;

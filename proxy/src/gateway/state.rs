@@ -109,6 +109,11 @@ impl Database {
         self.routes.get(user).unwrap_or(&self.default_route)
     }
 
+    /// Every route, the default one first.
+    pub fn all_routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        std::iter::once(&self.default_route).chain(self.routes.values())
+    }
+
     /// Reviews a text that nothing is known about yet, and remembers the verdict. A name the catalog does not know
     /// has the catalog looked at again first: it may be new.
     pub async fn review(self: &Arc<Self>, stall: &Stall, default_path: &str) -> Arc<Reviewed> {

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::pump::{Fault, Progress};
 use super::{Client, End, Upstream, shutting_down};
-use crate::gateway::bell;
+use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
 use crate::session::{Session, UpstreamFault, failure};
 use crate::upstream::{self, Lease, PoolError};
@@ -44,8 +44,10 @@ where
 
     /// `false`: there was none to be had, and the client has been told.
     async fn take_lease(&mut self) -> Result<bool, End> {
+        self.place.resident.does(Doing::Waiting);
         match self.wait_for_lease().await? {
             Ok(lease) => {
+                self.place.resident.does(Doing::Active);
                 self.upstream = Some(Upstream::new(lease));
                 if let Some(upstream) = &mut self.upstream {
                     upstream.replay_settings(&mut self.session);
@@ -53,6 +55,7 @@ where
                 Ok(true)
             }
             Err(report) => {
+                self.place.resident.does(Doing::Idle);
                 self.session.upstream_gone(&report, &mut self.output);
                 Ok(false)
             }
@@ -92,6 +95,7 @@ where
         }
         upstream.lease.settings = Arc::clone(self.session.settings());
         upstream.lease.release();
+        self.place.resident.does(Doing::Idle);
     }
 
     /// Asks the upstream to cancel what it runs for this client. The connection stays with the client until the
@@ -181,7 +185,7 @@ fn may_repeat(fault: &Fault) -> bool {
 
 fn lost(fault: Fault) -> Report {
     match fault {
-        Fault::Io(_) => failure::upstream_lost(None),
+        Fault::Io(error) => failure::upstream_lost(Some(error.to_string())),
         Fault::Protocol(UpstreamFault::Ended { sqlstate, message } | UpstreamFault::Replay { sqlstate, message }) => {
             Report::error(sqlstate, message)
         }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::lease::no_connection;
 use super::{Client, Who};
+use crate::gateway::console;
 use crate::gateway::door::{Greeted, Peer};
 use crate::gateway::state::{Database, Gateway, Greeting, Route};
 use crate::policy;
@@ -24,8 +25,12 @@ pub(super) async fn log_in<S>(greeted: Box<Greeted<S>>, peer: Peer, gateway: Arc
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let place = gateway.sessions.enter(&greeted.user, &greeted.database, &peer.to_string());
+    if greeted.database == console::DATABASE {
+        console::serve(*greeted, place, gateway).await;
+        return None;
+    }
     let Greeted { mut io, input, mut output, user, database, parameters, .. } = *greeted;
-    let place = gateway.sessions.enter();
     let door = Arrival { gateway: &gateway, user: &user, database: &database, parameters: &parameters };
     let (database, route, settings, greeting) = match door.admit().await {
         Ok(admitted) => admitted,

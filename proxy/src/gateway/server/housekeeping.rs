@@ -42,7 +42,7 @@ async fn sweep(database: Arc<Database>) {
     let mut timer = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         timer.tick().await;
-        for route in std::iter::once(&database.default_route).chain(database.routes.values()) {
+        for route in database.all_routes() {
             route.pool.sweep();
         }
     }

@@ -1,0 +1,75 @@
+//! What the console understands.
+
+use crate::wire::backend::Report;
+use crate::wire::sqlstate::SqlState;
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    Show(Topic),
+    /// SET of anything: drivers send some at start; nothing comes of it.
+    Set,
+    Empty,
+}
+
+/// What can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    Help,
+    Pools,
+    Clients,
+    Stats,
+    Catalog,
+    Config,
+    Databases,
+    Version,
+}
+
+/// Topics with what they show, as `SHOW HELP` lists them.
+pub(super) const TOPICS: &[(&str, Topic, &str)] = &[
+    ("HELP", Topic::Help, "this list"),
+    ("POOLS", Topic::Pools, "connections to the customer databases, by database and role"),
+    ("CLIENTS", Topic::Clients, "who is connected"),
+    ("STATS", Topic::Stats, "counters since the start"),
+    ("CATALOG", Topic::Catalog, "the snapshots that names are resolved against"),
+    ("CONFIG", Topic::Config, "the configuration in force, without secrets"),
+    ("DATABASES", Topic::Databases, "the databases on offer"),
+    ("VERSION", Topic::Version, "the version of the gateway"),
+];
+
+impl Command {
+    /// Reads one question: a topic after SHOW, in any case, with or without a semicolon.
+    pub(super) fn parse(sql: &str) -> Result<Self, Box<Report>> {
+        let text = sql.trim().trim_end_matches(';').trim();
+        let mut words = text.split_whitespace();
+        match (words.next().map(str::to_uppercase).as_deref(), words.next(), words.next()) {
+            (None, _, _) => Ok(Self::Empty),
+            (Some("SET"), Some(_), _) => Ok(Self::Set),
+            (Some("SHOW"), Some(word), None) => TOPICS
+                .iter()
+                .find(|(name, _, _)| name.eq_ignore_ascii_case(word))
+                .map(|(_, topic, _)| Self::Show(*topic))
+                .ok_or_else(|| Box::new(unknown(&format!("unknown topic \"{word}\"")))),
+            _ => Err(Box::new(unknown("the console answers SHOW and a topic"))),
+        }
+    }
+}
+
+fn unknown(message: &str) -> Report {
+    Report::error(SqlState::SYNTAX_ERROR, message).hint("Ask SHOW HELP for the topics.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_found_in_any_case() {
+        assert_eq!(Command::parse(" show pools ; "), Ok(Command::Show(Topic::Pools)));
+        assert_eq!(Command::parse(""), Ok(Command::Empty));
+        assert_eq!(Command::parse("SET application_name = 'x'"), Ok(Command::Set));
+        for bad in ["SHOW", "SHOW NOTHING", "SELECT 1", "SHOW POOLS; DROP TABLE t"] {
+            assert_eq!(Command::parse(bad).unwrap_err().sqlstate, SqlState::SYNTAX_ERROR, "{bad}");
+        }
+    }
+}
