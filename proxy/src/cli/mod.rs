@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod demo;
 mod doctor;
 mod hash_password;
 mod health;
@@ -25,6 +26,8 @@ pub struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start a sample database with the gateway in front of it, and take a tour.
+    Demo(demo::Demo),
     /// Serve PostgreSQL clients.
     Serve(serve::Serve),
     /// The verdict on a statement, and why.
@@ -45,6 +48,7 @@ enum Command {
 #[must_use]
 pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
     match arguments.command {
+        Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(environment),
         Command::Check(check) => check.run(),
         Command::Config(config) => config.run(environment),

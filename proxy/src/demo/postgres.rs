@@ -136,7 +136,7 @@ pub struct Server {
     port: u16,
     running: Mutex<Option<Running>>,
     // Dropped after `running`: it removes the directory should the server still be there.
-    _watchdog: Watchdog,
+    watchdog: Watchdog,
 }
 
 impl Server {
@@ -152,7 +152,7 @@ impl Server {
         files.write_config(&options)?;
         let watchdog = Watchdog::start(&files)?;
         let (port, running) = start_on_port(&binaries, &files, &options)?;
-        let server = Self { binaries, files, options, port, running: Mutex::new(Some(running)), _watchdog: watchdog };
+        let server = Self { binaries, files, options, port, running: Mutex::new(Some(running)), watchdog };
         server.set_superuser_password()?;
         Ok(server)
     }
@@ -242,6 +242,17 @@ impl Server {
         process::output(command, Some(sql.as_bytes()))
     }
 
+    /// Full version, such as `15.14`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        self.binaries.version()
+    }
+
+    /// Has the watchdog end one more process, started by us, when this process dies without dropping the server.
+    pub fn watch(&self, pid: u32) {
+        self.watchdog.watch(pid);
+    }
+
     /// Process id of the postmaster, if it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
@@ -252,6 +263,12 @@ impl Server {
     #[must_use]
     pub fn log(&self) -> String {
         self.files.log()
+    }
+
+    /// Where the server's log is.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.files.log_path()
     }
 
     /// Stops the server in an orderly way, disconnecting its clients (57P01). Does nothing if it does not run.

@@ -122,16 +122,23 @@ fn kill(pid: u32, signal: Signal) {
 }
 
 /// A shell that waits for the end of its input, which comes when this process is gone however it went, and then
-/// stops the server and removes its directory.
+/// stops the server, ends the processes it was told of and removes the server's directory.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     shell: Child,
-    input: Option<ChildStdin>,
+    input: Mutex<Option<ChildStdin>>,
 }
 
 const WATCHDOG: &str = r#"
 trap '' INT TERM HUP
-if read -r word; then exit 0; fi
+others=
+while read -r word pid; do
+    case $word in
+        watch) others="$others $pid" ;;
+        done) exit 0 ;;
+    esac
+done
+for pid in $others; do kill -s TERM "$pid"; done 2>/dev/null
 pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null)
 if [ -n "$pid" ]; then
     kill -s CONT "$pid"; kill -s QUIT "$pid"
@@ -147,16 +154,25 @@ impl Watchdog {
         command.args(["-c", WATCHDOG, "sh"]).arg(files.root()).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let mut shell = command.spawn().map_err(PostgresError::io("cannot start the watchdog"))?;
-        let input = shell.stdin.take();
+        let input = Mutex::new(shell.stdin.take());
         Ok(Self { shell, input })
+    }
+
+    pub(super) fn watch(&self, pid: u32) {
+        self.tell(&format!("watch {pid}\n"));
+    }
+
+    fn tell(&self, line: &str) {
+        if let Some(input) = self.input.lock().as_mut() {
+            let _ = input.write_all(line.as_bytes());
+        }
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        if let Some(mut input) = self.input.take() {
-            let _ = input.write_all(b"done\n");
-        }
+        self.tell("done\n");
+        *self.input.lock() = None;
         let _ = self.shell.wait();
     }
 }

@@ -1,0 +1,24 @@
+ALTER TABLE sales.customers ADD FOREIGN KEY (region) REFERENCES sales.regions;
+ALTER TABLE sales.products ADD UNIQUE (sku);
+ALTER TABLE sales.orders ADD FOREIGN KEY (customer_id) REFERENCES sales.customers;
+ALTER TABLE sales.order_lines ADD PRIMARY KEY (order_id, line);
+ALTER TABLE sales.order_lines ADD FOREIGN KEY (order_id) REFERENCES sales.orders;
+ALTER TABLE sales.order_lines ADD FOREIGN KEY (product_id) REFERENCES sales.products;
+ALTER TABLE sales.payments ADD FOREIGN KEY (order_id) REFERENCES sales.orders;
+ALTER TABLE sales.contracts ADD FOREIGN KEY (customer_id) REFERENCES sales.customers;
+ALTER TABLE support.tickets ADD FOREIGN KEY (customer_id) REFERENCES sales.customers;
+ALTER TABLE support.satisfaction ADD FOREIGN KEY (ticket_id) REFERENCES support.tickets;
+ALTER TABLE analytics.events ADD PRIMARY KEY (id, happened_at);
+
+CREATE INDEX ON sales.customers USING gin (tags);
+CREATE INDEX ON sales.customers (lower(name));
+CREATE INDEX ON sales.products USING gin (search);
+CREATE INDEX ON sales.products USING gist (sold_during);
+CREATE INDEX ON sales.orders (customer_id, ordered_at);
+CREATE INDEX ON sales.orders USING brin (ordered_at);
+CREATE INDEX ON sales.order_lines (product_id);
+CREATE INDEX ON sales.payments (order_id);
+CREATE INDEX ON support.tickets USING gin (search);
+CREATE INDEX ON support.tickets (customer_id) WHERE closed_at IS NULL;
+CREATE INDEX ON analytics.events USING gin (properties jsonb_path_ops);
+CREATE INDEX ON analytics.events (customer_id, happened_at);
