@@ -57,7 +57,9 @@ impl GatewayProcess {
             .env("VITRINE_POLICY", policy)
             .env("VITRINE_SERVER_RUN_DIR", files.path().join("run"));
         let child = command.spawn().map_err(DemoError::io("cannot start the gateway"))?;
-        let pid = child.id().unwrap_or_default();
+        let Some(pid) = child.id() else {
+            return Err(DemoError::Gateway { reason: "the gateway ended at once".to_owned(), log: String::new() });
+        };
         let gateway = Self { child: Mutex::new(child), pid, port, files };
         gateway.wait_until_ready().await?;
         Ok(gateway)
