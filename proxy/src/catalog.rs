@@ -17,7 +17,7 @@ pub use object::{
     RelationKind, TreeUses, Type, TypeKind, Volatility,
 };
 pub use snapshot::render as render_snapshot;
-pub use tree::{UnreadableTree, read_tree};
+pub use tree::{UnreadableTree, read_constants, read_tree};
 
 /// How much a catalog knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

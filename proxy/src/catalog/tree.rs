@@ -40,6 +40,56 @@ pub fn read_tree(text: &str) -> Result<TreeUses, UnreadableTree> {
     Ok(uses)
 }
 
+/// Reads only what the planner computes while it plans: calls all of whose arguments are constants. Expressions of
+/// indexes and CHECK constraints do not run on a read, but their constants are folded.
+///
+/// # Errors
+/// As [`read_tree`].
+pub fn read_constants(text: &str) -> Result<TreeUses, UnreadableTree> {
+    let mut constants = TreeUses::default();
+    let mut open: Vec<Open> = Vec::new();
+    let mut words = Words { rest: text };
+    let mut field: Option<&str> = None;
+    while let Some(word) = words.next() {
+        match word {
+            "{" => {
+                let node = words.next().unwrap_or_default();
+                if NODES.binary_search(&node).is_err() {
+                    return Err(UnreadableTree(format!("node {node}")));
+                }
+                let varies =
+                    matches!(node, "VAR" | "PARAM" | "COERCETODOMAINVALUE" | "CASETESTEXPR" | "SQLVALUEFUNCTION");
+                open.push(Open { varies, uses: TreeUses::default() });
+                field = None;
+            }
+            "}" => {
+                let Some(node) = open.pop() else { return Err(UnreadableTree("a brace too many".to_owned())) };
+                if let Some(parent) = open.last_mut() {
+                    parent.varies |= node.varies;
+                }
+                if !node.varies {
+                    constants.absorb(node.uses);
+                }
+            }
+            _ => {
+                if let Some(name) = word.strip_prefix(':') {
+                    field = Some(name);
+                } else if let (Some(name), Some(node)) = (field.take(), open.last_mut()) {
+                    value(&mut node.uses, name, word, &mut words)?;
+                }
+            }
+        }
+    }
+    Ok(constants)
+}
+
+/// A node whose end has not been seen.
+struct Open {
+    /// Its value is not known before it runs.
+    varies: bool,
+    uses: TreeUses,
+}
+
 /// Takes the value of a field where it is one that names an object.
 fn value<'a>(uses: &mut TreeUses, field: &str, word: &'a str, words: &mut Words<'a>) -> Result<(), UnreadableTree> {
     let list = match field {
@@ -215,6 +265,14 @@ mod tests {
         assert!(read_tree("{NEXTVALUEEXPR :seqid 1}").is_err());
         assert!(read_tree("{QUERY :commandType 4}").is_err());
         assert!(read_tree("{QUERY :commandType 1 :rowMarks ({ROWMARKCLAUSE :rti 1})}").is_err());
+    }
+
+    #[test]
+    fn only_constant_calls_are_folded() {
+        let text =
+            "{OPEXPR :opno 97 :args ({VAR :varno 1} {FUNCEXPR :funcid 7 :args ({FUNCEXPR :funcid 8 :args <>})})}";
+        assert_eq!(read_constants(text).unwrap().functions, [7, 8]);
+        assert!(read_constants(text).unwrap().operators.is_empty());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use crate::catalog::{Catalog, Function, Knowledge, Oid, Operator, Relation, Type, Volatility};
 use crate::sql::Statement;
 
-use super::reach::Reach;
+use super::list;
+use super::reach::{Mentions, Reach};
 use super::{Policy, Scope};
 
 /// What a review finds out.
@@ -31,10 +32,15 @@ pub(super) struct Case<'a> {
     pub(super) path: Vec<&'a str>,
     /// What each entry of `uses.relations` is, where the catalog knows it.
     pub(super) resolved: Vec<Option<&'a Relation>>,
-    /// Types whose values can occur.
+    /// Types whose values are read or made, if only inside of rows.
     pub(super) reach: Reach,
+    /// Types whose values can stand as an operand or an argument.
+    pub(super) occurs: Reach,
+    pub(super) mentions: Mentions,
     /// Types that values are made of: by name, as a parameter, or by a stored expression.
     pub(super) named_types: HashSet<Oid>,
+    /// A function is called that makes JSON.
+    pub(super) makes_json: bool,
     /// A function is called that builds rows out of text.
     pub(super) fills_rows: bool,
     /// A function is called whose arguments take their types from one another.
@@ -65,7 +71,10 @@ impl<'a> Case<'a> {
             path: path(scope),
             resolved: Vec::with_capacity(statement.uses.relations.len()),
             reach: Reach::default(),
+            occurs: Reach::default(),
+            mentions: Mentions::new(text.get(statement.span.clone()).unwrap_or(text)),
             named_types: HashSet::new(),
+            makes_json: false,
             fills_rows: false,
             shares_types: false,
             shares_types_in_operators: false,
@@ -130,8 +139,16 @@ impl<'a> Case<'a> {
         self.catalog.knowledge() == Knowledge::Unavailable && schema != Some("pg_catalog")
     }
 
+    /// Brings a type within reach whose values stand in the statement itself.
+    pub(super) fn speaks_of(&mut self, oid: Oid) {
+        self.reach.add(self.catalog, oid);
+        self.occurs.add(self.catalog, oid);
+    }
+
     /// Notes a function that runs.
     pub(super) fn runs(&mut self, function: &Function) {
+        self.makes_json |= function.name.contains("json");
+        self.fills_rows |= list::fills_rows(&function.name);
         // AT TIME ZONE on a time of day is volatile by declaration alone: it depends on today's date.
         let declared = if &*function.name == "timezone" { Volatility::Stable } else { function.volatility };
         self.findings.volatility = self.findings.volatility.max(declared);

@@ -75,6 +75,54 @@ impl Reach {
     }
 }
 
+/// Which columns a statement can name, as far as its text tells: too many rather than too few.
+#[derive(Debug)]
+pub(super) struct Mentions {
+    /// Columns can stand for themselves without their names.
+    all: bool,
+    text: String,
+}
+
+impl Mentions {
+    pub(super) fn new(text: &str) -> Self {
+        let text = text.to_ascii_lowercase();
+        // A star names every column, and in a subquery, a set operation or under column aliases its columns go on under
+        // other names; in count(*) it names none. NATURAL compares without names, U&"…" hides them.
+        let star = has_star(&text.replace("(*)", "()"));
+        let goes_on = ["(", "union", "intersect", "except"].iter().any(|word| text.contains(word));
+        let table = text.contains("table") && goes_on;
+        let all = (star && goes_on) || table || text.contains("natural") || text.contains("u&");
+        Self { all, text }
+    }
+
+    /// Nothing but columns of tables: no word or sign in it could make a value of one type into another.
+    pub(super) fn is_bare(&self) -> bool {
+        let signs =
+            |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '"' | '.' | ',' | ' ' | '\n' | '*');
+        let words = ["case", "where", "having", "limit", "offset", "fetch", "union", "intersect", "except", "join"];
+        self.text.chars().all(signs) && !words.iter().any(|word| self.text.contains(word))
+    }
+
+    /// Whether a column of that name can be an operand.
+    pub(super) fn name(&self, column: &str) -> bool {
+        self.all || column.contains('"') || self.text.contains(&column.to_ascii_lowercase())
+    }
+}
+
+/// Whether a `*` stands where it is no multiplication sign. With comments in the way, any is taken for a star.
+fn has_star(text: &str) -> bool {
+    let comments = text.contains("--") || text.contains("/*");
+    text.match_indices('*').any(|(at, _)| {
+        let before = text.get(..at).unwrap_or_default().trim_end();
+        let word = before.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap_or_default();
+        let operand =
+            before.ends_with(|letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '"' | '\'' | ')' | ']'));
+        let keyword =
+            matches!(word, "select" | "distinct" | "all") || (before.ends_with(')') && text.contains("distinct"));
+        comments || keyword || !operand
+    })
+}
+
 /// What values of a type are made of, pushed onto `open`.
 pub(super) fn parts(catalog: &Catalog, found: &Type, open: &mut Vec<Oid>) {
     match &found.kind {
@@ -86,5 +134,39 @@ pub(super) fn parts(catalog: &Catalog, found: &Type, open: &mut Vec<Oid>) {
             let columns = catalog.relation(*relation).map(|relation| relation.columns.iter());
             open.extend(columns.into_iter().flatten().map(|column| column.type_oid));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_no_product() {
+        let stars = [
+            "select *",
+            "select distinct *",
+            "select a, t.*",
+            "select distinct on (a) *",
+            "select/**/*",
+            "select--x\n*",
+        ];
+        assert!(stars.iter().all(|text| has_star(text)));
+        let products = ["select a * 2", "select (a) * b", "select 'x'*1", "select \"a\"*$1"];
+        assert!(!products.iter().any(|text| has_star(text)));
+    }
+
+    #[test]
+    fn columns_are_mentioned_by_name_or_all_at_once() {
+        let by_name = Mentions::new("SELECT Mood FROM diary WHERE id = (SELECT 1)");
+        assert!(by_name.name("mood") && !by_name.name("weather"));
+        let all = [
+            "SELECT x FROM (SELECT * FROM d) s(x)",
+            "SELECT 1 FROM a NATURAL JOIN b",
+            "SELECT U&\"x\" FROM d",
+            "TABLE d UNION TABLE e",
+        ];
+        assert!(all.iter().all(|text| Mentions::new(text).name("anything")));
+        assert!(!Mentions::new("SELECT count(*) FROM d").name("mood"));
     }
 }

@@ -49,7 +49,7 @@ fn attribute(case: &mut Case<'_>, field: &FieldRef) -> Result<(), Denial> {
 fn note(case: &mut Case<'_>, function: &Function) {
     case.runs(function);
     for oid in function.columns.iter().chain([&function.returns]) {
-        case.reach.add(case.catalog, *oid);
+        case.speaks_of(*oid);
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn cannot_be_chosen(case: &Case<'_>, candidate: &Candidate<'_>, other
         return false;
     }
     let cannot_fill: Vec<bool> =
-        candidate.arguments.iter().map(|oid| case.reach.cannot_fill(case.catalog, *oid)).collect();
+        candidate.arguments.iter().map(|oid| case.occurs.cannot_fill(case.catalog, *oid)).collect();
     let loses_somewhere = cannot_fill.contains(&true);
     let rank = |schema: &str| case.path.iter().position(|entry| *entry == schema);
     others.iter().filter(|other| other.builtin).any(|other| {

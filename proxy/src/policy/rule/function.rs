@@ -3,7 +3,6 @@
 use crate::catalog::{Function, FunctionKind, Knowledge};
 use crate::policy::case::{Call, Case};
 use crate::policy::harmless::{judge, refusal};
-use crate::policy::list;
 use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -17,16 +16,17 @@ pub(in crate::policy) fn functions(case: &mut Case<'_>) -> Result<(), Denial> {
     for call in &statement.uses.functions {
         for function in case.functions(call.schema.as_deref(), &call.name, shape(call)) {
             for oid in function.columns.iter().chain([&function.returns]) {
-                case.reach.add(case.catalog, *oid);
+                case.speaks_of(*oid);
             }
         }
     }
     for operator in &statement.uses.operators {
         for operator in case.operators(operator.schema.as_deref(), &operator.name, operator.arguments) {
-            case.reach.add(case.catalog, operator.result);
+            case.speaks_of(operator.result);
         }
     }
     case.reach.close_over_casts(case.catalog);
+    case.occurs.close_over_casts(case.catalog);
     statement.uses.functions.iter().try_for_each(|call| function(case, call))
 }
 
@@ -39,7 +39,11 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
     if case.uncertain(schema) {
         return Err(unexplained(Rule::Function, "function", &written(schema, &call.name)).at(call.position));
     }
-    let candidates = case.functions(schema, &call.name, shape(call));
+    let mut candidates = case.functions(schema, &call.name, shape(call));
+    if candidates.is_empty() && call.name == "unnest" && schema.is_none() {
+        // `FROM unnest(a, b)` is `ROWS FROM (pg_catalog.unnest(a), pg_catalog.unnest(b))`.
+        candidates = case.functions(Some("pg_catalog"), "unnest", Call::one());
+    }
     // `text(x)` and `mytype('x')` are casts when no function fits better.
     let cast = (call.arguments == 1).then(|| case.named_type(schema, &call.name)).flatten();
     if let Some(found) = cast {
@@ -58,7 +62,6 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
             return Err(refusal(case.catalog, function, &reason, Rule::Function).at(call.position));
         }
         case.runs(function);
-        case.fills_rows |= list::fills_rows(&function.name);
         case.shares_types |= function.arguments.iter().filter(|oid| types::is_polymorphic(**oid)).count() > 1;
         runs = runs.or(Some(*function));
     }

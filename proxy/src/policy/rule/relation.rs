@@ -120,6 +120,10 @@ impl Reading<'_> {
             case.reach.add(case.catalog, relation.row_type);
             for column in &relation.columns {
                 case.reach.add(case.catalog, column.type_oid);
+                // What stands under a view is resolved already: no name of the text leads there.
+                if self.through.is_none() && case.mentions.name(&column.name) {
+                    case.occurs.add(case.catalog, column.type_oid);
+                }
             }
         }
     }

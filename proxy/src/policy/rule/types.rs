@@ -16,7 +16,7 @@ pub(in crate::policy) fn types(case: &mut Case<'_>) -> Result<(), Denial> {
     let statement = case.statement;
     for reference in &statement.uses.types {
         let found = resolve(case, reference)?;
-        case.reach.add(case.catalog, found.oid);
+        case.speaks_of(found.oid);
         check(case, found.oid, reference.position)?;
     }
     for oid in case.scope.parameter_types {
@@ -28,7 +28,7 @@ pub(in crate::policy) fn types(case: &mut Case<'_>) -> Result<(), Denial> {
             let denial = Denial::new(Rule::UnknownType, SqlState::UNDEFINED_OBJECT, message);
             return Err(denial.at(statement.uses.parameter_position));
         }
-        case.reach.add(case.catalog, *oid);
+        case.speaks_of(*oid);
         check(case, *oid, statement.uses.parameter_position)?;
     }
     Ok(())
@@ -144,21 +144,16 @@ fn can_apply(case: &Case<'_>, cast: &Cast) -> bool {
         return false;
     }
     let builtin = |oid| catalog.type_of(oid).is_none_or(|found| found.origin == Origin::Builtin);
-    let to_json = matches!(cast.target, JSON | JSONB) && !builtin(cast.source);
-    let quietly = match cast.context {
-        // WHERE, LIMIT and some arguments take assignment casts to PostgreSQL's own types too.
-        CastContext::Implicit | CastContext::Assignment if builtin(cast.target) => !is_bare(case),
-        CastContext::Implicit => case.reach.holds(catalog, cast.target),
-        CastContext::Assignment | CastContext::Explicit => false,
-    };
-    // to_json() and its family look for a cast to json.
+    // to_json() and its family look for a cast to json, inside of rows too.
+    let to_json = matches!(cast.target, JSON | JSONB) && !builtin(cast.source) && case.makes_json;
+    let quietly = case.occurs.holds(catalog, cast.source)
+        && match cast.context {
+            // WHERE, LIMIT and some arguments take assignment casts to PostgreSQL's own types too.
+            CastContext::Implicit | CastContext::Assignment if builtin(cast.target) => !case.mentions.is_bare(),
+            CastContext::Implicit => case.occurs.holds(catalog, cast.target),
+            CastContext::Assignment | CastContext::Explicit => false,
+        };
     case.named_types.contains(&cast.target) || to_json || quietly
-}
-
-/// Nothing is computed: neither functions nor operators nor types.
-fn is_bare(case: &Case<'_>) -> bool {
-    let uses = &case.statement.uses;
-    uses.functions.is_empty() && uses.operators.is_empty() && uses.types.is_empty() && uses.relations.is_empty()
 }
 
 fn harmless_cast(case: &Case<'_>, cast: &Cast) -> Result<(), Denial> {

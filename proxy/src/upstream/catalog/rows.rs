@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Row};
 use super::{LoadError, Owners};
 use crate::catalog::{
     Cast, CastContext, Column, Function, FunctionKind, Oid, Operator, OperatorClass, Origin, Relation, RelationKind,
-    TreeUses, Type, TypeKind, Volatility, read_tree,
+    TreeUses, Type, TypeKind, UnreadableTree, Volatility, read_constants, read_tree,
 };
 
 pub(super) const SERVER: &str =
@@ -56,7 +56,7 @@ const CAST: Oid = 2605;
 pub(super) async fn domain_checks(client: &Client) -> Result<HashMap<Oid, TreeUses>, LoadError> {
     let sql = "SELECT contypid, conbin::text FROM pg_catalog.pg_constraint \
         WHERE contypid <> 0 AND conbin IS NOT NULL";
-    trees(client, sql).await
+    trees(client, sql, read_tree).await
 }
 
 pub(super) async fn types(
@@ -242,13 +242,8 @@ pub(super) async fn relations(client: &Client, owners: &mut Owners, version: u32
          WHERE c.relpersistence <> 't' ORDER BY c.oid";
     let mut columns = columns(client).await?;
     let (mut children, mut parents) = inheritance(client).await?;
-    let mut views = trees(client, VIEWS).await?;
-    let mut implied = trees(client, POLICIES).await?;
-    if version >= 180_000 {
-        for (relation, uses) in trees(client, VIRTUAL_COLUMNS).await? {
-            implied.entry(relation).or_default().absorb(uses);
-        }
-    }
+    let mut views = trees(client, VIEWS, read_tree).await?;
+    let mut implied = implied(client, version).await?;
     let mut relations = Vec::new();
     for row in client.query(sql, &[]).await? {
         let oid: Oid = row.try_get(0)?;
@@ -270,6 +265,34 @@ pub(super) async fn relations(client: &Client, owners: &mut Owners, version: u32
     }
     Ok(relations)
 }
+
+/// What runs when a table is read, or planned to be read, without standing in the text.
+async fn implied(client: &Client, version: u32) -> Result<HashMap<Oid, TreeUses>, LoadError> {
+    let mut implied = trees(client, POLICIES, read_tree).await?;
+    let mut sources: Vec<(&str, ReadTree)> = vec![(FOLDED, read_constants)];
+    if version >= 140_000 {
+        sources.push((FOLDED_STATISTICS, read_constants));
+    }
+    if version >= 180_000 {
+        sources.push((VIRTUAL_COLUMNS, read_tree));
+    }
+    for (sql, read) in sources {
+        for (relation, uses) in trees(client, sql, read).await? {
+            implied.entry(relation).or_default().absorb(uses);
+        }
+    }
+    Ok(implied)
+}
+
+/// Constants in index expressions and predicates, CHECK constraints and partition keys.
+const FOLDED: &str = "SELECT indrelid, t FROM pg_catalog.pg_index, \
+        LATERAL (VALUES (indexprs::text), (indpred::text)) v(t) WHERE t IS NOT NULL AND indrelid >= 16384 \
+     UNION ALL SELECT conrelid, conbin::text FROM pg_catalog.pg_constraint \
+        WHERE conrelid >= 16384 AND contype = 'c' AND conbin IS NOT NULL \
+     UNION ALL SELECT partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table WHERE partexprs IS NOT NULL";
+
+const FOLDED_STATISTICS: &str =
+    "SELECT stxrelid, stxexprs::text FROM pg_catalog.pg_statistic_ext WHERE stxexprs IS NOT NULL";
 
 const VIEWS: &str = "SELECT ev_class, ev_action::text FROM pg_catalog.pg_rewrite WHERE ev_type = '1' AND is_instead";
 
@@ -321,11 +344,13 @@ async fn inheritance(client: &Client) -> Result<(Links, Links), LoadError> {
     Ok((children, parents))
 }
 
+type ReadTree = fn(&str) -> Result<TreeUses, UnreadableTree>;
+
 /// Stored expressions by the object they belong to; one that cannot be read marks its object.
-async fn trees(client: &Client, sql: &str) -> Result<HashMap<Oid, TreeUses>, LoadError> {
+async fn trees(client: &Client, sql: &str, read: ReadTree) -> Result<HashMap<Oid, TreeUses>, LoadError> {
     let mut trees: HashMap<Oid, TreeUses> = HashMap::new();
     for row in client.query(sql, &[]).await? {
-        let uses = match read_tree(row.try_get(1)?) {
+        let uses = match read(row.try_get(1)?) {
             Ok(uses) => uses,
             Err(_) => TreeUses { unreadable: true, ..TreeUses::default() },
         };
