@@ -85,7 +85,7 @@ fn functions(reading: &Reading, finding: &Finding) -> Result<(), String> {
     let Witness { written, implied, constructs, ctes: _ } = &reading.witness;
     let values = &reading.statement.uses.value_functions;
     for (schema, name) in &finding.functions {
-        let syntax = schema.is_none()
+        let syntax = schema.as_deref().is_none_or(|schema| schema == "pg_catalog")
             && (implied.contains(name)
                 || constructs.contains(name.as_str())
                 || values.contains(&name.as_str())

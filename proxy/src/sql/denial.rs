@@ -9,7 +9,8 @@ pub struct Denial {
     pub rule: Rule,
     /// The SQLSTATE the client receives.
     pub sqlstate: SqlState,
-    /// Primary message; may quote names, never literals of the statement.
+    /// Primary message; may quote names, never literals of the statement, but for a syntax error, which quotes the token
+    /// as PostgreSQL does: logs take [`Denial::log_message`].
     pub message: String,
     /// Secondary message, one line.
     pub detail: Option<String>,
@@ -25,6 +26,12 @@ impl Denial {
     #[must_use]
     pub fn new(rule: Rule, sqlstate: SqlState, message: impl Into<String>) -> Self {
         Self { rule, sqlstate, message: message.into(), detail: None, hint: None, position: None }
+    }
+
+    /// The message without anything that may be a literal of the statement.
+    #[must_use]
+    pub fn log_message(&self) -> &str {
+        if self.rule == Rule::Syntax { "syntax error" } else { &self.message }
     }
 
     /// Points at a byte offset of the text.

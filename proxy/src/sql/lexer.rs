@@ -47,11 +47,6 @@ impl<'t> Lexer<'t> {
         Self { bytes: text.as_bytes(), at: 0 }
     }
 
-    /// Starts at a byte offset, which must not lie inside a literal or a comment.
-    pub(super) fn starting_at(text: &'t str, at: usize) -> Self {
-        Self { bytes: text.as_bytes(), at }
-    }
-
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.at.saturating_add(ahead)).copied()
     }

@@ -4,18 +4,23 @@
 
 mod agree;
 mod denial;
+mod gauge;
 mod grammar;
 mod lexer;
 mod limits;
 mod second;
+mod shape;
 mod statement;
 
 pub use denial::{Denial, Rule};
 pub use limits::Limits;
+pub use shape::{fingerprint, shape};
 pub use statement::{
     DiscardTarget, FieldRef, FieldSource, FunctionRef, IsolationLevel, Kind, OperatorRef, RelationRef, SetScope,
     SetValue, Statement, TransactionModes, TypeRef, Uses,
 };
+
+use std::panic::catch_unwind;
 
 use crate::wire::sqlstate::SqlState;
 
@@ -25,27 +30,21 @@ use crate::wire::sqlstate::SqlState;
 /// A [`Denial`] when the text is not PostgreSQL's grammar, reaches a limit, holds a statement that can never be
 /// permitted, or is not the same to both readers.
 pub fn read(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
-    if text.len() > limits.statement_bytes_max {
-        return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long"));
+    let stack_bytes = gauge::measure(text, limits)?;
+    stacker::maybe_grow(stack_bytes, stack_bytes, || {
+        // Neither reader is ours: a panic in one of them refuses the text and nothing else.
+        catch_unwind(|| read_twice(text, limits)).unwrap_or_else(|_| Err(unreadable()))
+    })
+}
+
+fn read_twice(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
+    let readings = grammar::read(text, limits)?;
+    if let Some(findings) = second::read(text) {
+        agree::agree(&readings, &findings)?;
     }
-    let readings = stacker::grow(64 << 20, || -> Result<_, Denial> {
-        let readings = grammar::read(text, limits)?;
-        if let Some(findings) = second::read(text) {
-            agree::agree(&readings, &findings)?;
-        }
-        Ok(readings)
-    })?;
     Ok(readings.into_iter().map(|reading| reading.statement).collect())
 }
 
-/// The text with comments dropped and literals replaced, fit for logs.
-#[must_use]
-pub fn shape(_text: &str) -> String {
-    "<unread>".to_owned()
-}
-
-/// A hash of the text's normal form: the same for texts that differ in literals, comments and spacing alone.
-#[must_use]
-pub fn fingerprint(_text: &str) -> Option<u64> {
-    None
+fn unreadable() -> Denial {
+    Denial::new(Rule::UnsupportedNode, SqlState::FEATURE_NOT_SUPPORTED, "the statement cannot be read")
 }

@@ -52,12 +52,10 @@ impl<'t> Walk<'t> {
 
     /// Tells what somebody wrote from what the grammar made: only the former must show in the second reading.
     fn witness_call(&mut self, schema: Option<&str>, name: &str, format: i32) -> Result<(), Denial> {
-        // `… LIKE … ESCAPE …` and SIMILAR TO come as plain calls.
-        let escape = schema == Some("pg_catalog") && matches!(name, "like_escape" | "similar_to_escape");
+        // `… LIKE … ESCAPE …`, SIMILAR TO and the old JSON_OBJECT(…) come as plain calls.
+        let made = schema == Some("pg_catalog") && matches!(name, "like_escape" | "similar_to_escape" | "json_object");
         match CoercionForm::try_from(format) {
-            Ok(CoercionForm::CoerceExplicitCall) if !escape => {
-                self.witness.written.insert((schema.map(str::to_owned), name.to_owned()))
-            }
+            Ok(CoercionForm::CoerceExplicitCall) if !made => self.witness.written.insert((schema.map(str::to_owned), name.to_owned())),
             Ok(CoercionForm::CoerceExplicitCall | CoercionForm::CoerceSqlSyntax) => {
                 self.witness.implied.insert(name.to_owned())
             }

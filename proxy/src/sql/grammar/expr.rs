@@ -4,7 +4,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
     AArrayExpr, AConst, AExpr, AExprKind, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
-    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, GroupingSet, MinMaxExpr, NamedArgExpr, Node, NullTest,
+    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, GroupingSet, GroupingSetKind, MinMaxExpr, NamedArgExpr, Node, NullTest,
     ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast, XmlExpr, XmlSerialize,
 };
 
@@ -87,7 +87,19 @@ impl<'t> Walk<'t> {
                 self.construct("grouping");
                 self.all(args).map(truth)
             }
-            NodeEnum::GroupingSet(GroupingSet { kind: _, content, location: _ }) => self.all(content),
+            NodeEnum::GroupingSet(GroupingSet { kind, content, location: _ }) => {
+                match GroupingSetKind::try_from(*kind) {
+                    Ok(GroupingSetKind::GroupingSetRollup) => self.construct("rollup"),
+                    Ok(GroupingSetKind::GroupingSetCube) => self.construct("cube"),
+                    Ok(
+                        GroupingSetKind::GroupingSetEmpty
+                        | GroupingSetKind::GroupingSetSimple
+                        | GroupingSetKind::GroupingSetSets,
+                    ) => {}
+                    Ok(GroupingSetKind::Undefined) | Err(_) => return Err(unsupported("a grouping set")),
+                }
+                self.all(content)
+            }
             NodeEnum::SqlvalueFunction(call) => self.value_function(call),
             NodeEnum::XmlExpr(call) => self.xml(call),
             NodeEnum::XmlSerialize(call) => self.xml_serialize(call),

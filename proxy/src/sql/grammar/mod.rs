@@ -20,7 +20,7 @@ mod types;
 mod utility;
 mod walk;
 
-pub(super) use walk::Witness;
+pub(super) use walk::{Witness, too_deep};
 
 use super::denial::{Denial, Rule};
 use super::limits::Limits;

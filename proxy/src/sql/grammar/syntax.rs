@@ -1,12 +1,68 @@
 //! The grammar's own refusals: PostgreSQL's message, and the place it means.
+//!
+//! libpg_query's message names the token (`at or near "X"`), not where it stands. The parser stops at the first token
+//! that no statement can go on with, so a text cut in front of it ends too early, and one cut behind it is wrong in the
+//! same way: that tells which of several equal tokens is meant.
 
 use crate::sql::denial::{Denial, Rule};
+use crate::sql::lexer::Lexer;
 use crate::wire::sqlstate::SqlState;
 
+/// Longest text whose equal tokens are told apart by parsing prefixes of it, bytes.
+const SEARCHED_BYTES_MAX: usize = 32 << 10;
+
+const NEAR: &str = " at or near \"";
+const END_OF_INPUT: &str = " at end of input";
+
 /// Turns libpg_query's error into PostgreSQL's.
-pub(super) fn refusal(_text: &str, error: pg_query::Error) -> Denial {
+pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
     match error {
-        pg_query::Error::Parse(message) => Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, message),
-        other => Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, other.to_string()),
+        pg_query::Error::Parse(message) => {
+            let state =
+                if message.starts_with("memory exhausted") { SqlState::STATEMENT_TOO_COMPLEX } else { SqlState::SYNTAX_ERROR };
+            let rule = if state == SqlState::SYNTAX_ERROR { Rule::Syntax } else { Rule::Limit };
+            let position = position(text, &message);
+            Denial::new(rule, state, message).at(position)
+        }
+        // A name or a string with bytes that are no UTF-8, out of an escape.
+        pg_query::Error::Decode(_) => Denial::new(
+            Rule::Syntax,
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            "invalid byte sequence for encoding \"UTF8\"",
+        ),
+        pg_query::Error::Conversion(_)
+        | pg_query::Error::InvalidJson(_)
+        | pg_query::Error::InvalidPointer
+        | pg_query::Error::Scan(_)
+        | pg_query::Error::IsUtility(_)
+        | pg_query::Error::Split(_) => Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, "syntax error"),
+    }
+}
+
+/// Where the token lies that the message names, as a byte offset.
+fn position(text: &str, message: &str) -> Option<usize> {
+    if message.ends_with(END_OF_INPUT) {
+        return Some(text.len());
+    }
+    let (_, quoted) = message.split_once(NEAR)?;
+    let token = quoted.strip_suffix('"').filter(|token| !token.is_empty())?;
+    let places: Vec<usize> = Lexer::new(text)
+        .map(|found| found.span.start)
+        .filter(|&start| text.get(start..).is_some_and(|rest| rest.starts_with(token)))
+        .collect();
+    if places.len() < 2 || text.len() > SEARCHED_BYTES_MAX {
+        return places.first().copied();
+    }
+    let first = places.partition_point(|&start| !wrong_within(text, start.saturating_add(token.len())));
+    places.get(first).copied()
+}
+
+/// Whether the text up to there is wrong already, rather than unfinished.
+fn wrong_within(text: &str, end: usize) -> bool {
+    let Some(prefix) = text.get(..end) else { return true };
+    match pg_query::parse(prefix, 0) {
+        Ok(_) => false,
+        Err(pg_query::Error::Parse(message)) => message.contains(NEAR),
+        Err(_) => true,
     }
 }

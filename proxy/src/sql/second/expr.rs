@@ -75,11 +75,8 @@ impl Survey {
                 self.expr(low);
                 self.expr(high);
             }
-            Expr::Like { negated: _, any, expr, pattern, escape_char }
-            | Expr::ILike { negated: _, any, expr, pattern, escape_char } => {
-                if *any {
-                    self.foreign("LIKE ANY of a list");
-                }
+            Expr::Like { negated: _, any: _, expr, pattern, escape_char }
+            | Expr::ILike { negated: _, any: _, expr, pattern, escape_char } => {
                 self.pattern(expr, pattern, escape_char.as_deref());
             }
             Expr::SimilarTo { negated: _, expr, pattern, escape_char } => {
@@ -255,9 +252,10 @@ impl Survey {
         if *uses_odbc_syntax {
             self.foreign("{fn …}");
         }
-        // ARRAY(SELECT …) is a construct of its own.
-        let array = matches!(args, FunctionArguments::Subquery(_)) && names::is_keyword(name, "array");
-        if !array {
+        // ARRAY(SELECT …) and (VALUES (…)) are constructs of their own, and `LIKE ALL (…)` looks like a call. All five are
+        // keywords that without quotes are no function's name.
+        let reserved = ["array", "all", "any", "some", "values"].iter().any(|keyword| names::is_keyword(name, keyword));
+        if !reserved {
             self.function(names::qualified(name));
         }
         self.call_arguments(parameters);

@@ -1,0 +1,189 @@
+//! The caps that hold before either reader sees a text: length, comments, brackets, and how deep its trees can become.
+//!
+//! Both readers, and the destructors of their trees, recurse. How deep is bounded here by counting tokens: a level of a
+//! tree takes at least one token, and a comma ends what is built up beside it.
+
+use super::denial::{Denial, Rule};
+use super::grammar::too_deep;
+use super::lexer::{Lexeme, Lexer};
+use super::limits::Limits;
+use crate::wire::sqlstate::SqlState;
+
+/// Tokens that one branch of a tree may take for each level of the limit on nesting: an operator and its operand.
+const TOKENS_PER_LEVEL: usize = 2;
+
+/// Stack for each token of the deepest branch, and for everything else. A level of libpg_query's tree takes 24 KiB to
+/// decode without optimisation, at most one level for a token. Memory that is not reached is never touched.
+const TOKEN_STACK_BYTES: usize = if cfg!(debug_assertions) { 64 << 10 } else { 16 << 10 };
+const BASE_STACK_BYTES: usize = 1 << 20;
+
+/// The stack that reading a text needs at most, bytes.
+///
+/// # Errors
+/// A refusal when the text is longer or deeper than the limits allow.
+pub(super) fn measure(text: &str, limits: &Limits) -> Result<usize, Denial> {
+    if text.len() > limits.statement_bytes_max {
+        return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long")
+            .detail(format!("it has {} bytes, the limit is {}", text.len(), limits.statement_bytes_max)));
+    }
+    if let Some(position) = text.find('\0') {
+        return Err(Denial::new(
+            Rule::Limit,
+            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+            "invalid byte sequence for encoding \"UTF8\": 0x00",
+        )
+        .at(position));
+    }
+    let branch_tokens_max = limits.nesting_max.saturating_mul(TOKENS_PER_LEVEL);
+    let mut branches = Branches::default();
+    for token in Lexer::new(text) {
+        let position = token.span.start;
+        let spelling = text.get(token.span).unwrap_or_default();
+        if let Lexeme::Comment(depth) = token.lexeme {
+            if depth > limits.comment_depth_max {
+                return Err(nesting("comments nest too deeply", limits.comment_depth_max).at(position));
+            }
+            continue;
+        }
+        branches.add(token.lexeme, spelling);
+        if branches.tokens > branch_tokens_max {
+            return Err(too_deep().at(position));
+        }
+    }
+    Ok(BASE_STACK_BYTES.saturating_add(branches.tokens_max.saturating_mul(TOKEN_STACK_BYTES)))
+}
+
+fn nesting(message: &str, limit: usize) -> Denial {
+    Denial::new(Rule::Limit, SqlState::STATEMENT_TOO_COMPLEX, message).detail(format!("the limit is {limit} levels"))
+}
+
+/// How many tokens the deepest branch through the current place can have.
+#[derive(Default)]
+struct Branches {
+    /// Brackets and CASEs that are open.
+    open: Vec<Branch>,
+    /// The statement itself.
+    top: Branch,
+    /// The sum of them all, now and at its highest.
+    tokens: usize,
+    tokens_max: usize,
+}
+
+#[derive(Default, Clone, Copy)]
+struct Branch {
+    is_case: bool,
+    /// Tokens since the last comma, AND or OR: the grammar flattens lists and chains of these.
+    tokens: usize,
+    /// UNIONs, JOINs and their like: a chain of them goes deeper across all of those.
+    chained: usize,
+}
+
+impl Branches {
+    fn add(&mut self, lexeme: Lexeme, spelling: &str) {
+        match lexeme {
+            Lexeme::Sign(b'(' | b'[') => self.open(false),
+            Lexeme::Sign(b')' | b']') => self.close(false),
+            Lexeme::Sign(b',') => self.restart(),
+            Lexeme::Sign(b';') if self.open.is_empty() => {
+                self.top = Branch::default();
+                self.tokens = 0;
+            }
+            Lexeme::Word => self.word(spelling),
+            Lexeme::QuotedWord
+            | Lexeme::Text
+            | Lexeme::Number
+            | Lexeme::Parameter
+            | Lexeme::Operator
+            | Lexeme::Sign(_)
+            | Lexeme::Comment(_) => self.count(),
+        }
+        self.tokens_max = self.tokens_max.max(self.tokens);
+    }
+
+    fn word(&mut self, word: &str) {
+        // The longest of these words has nine letters.
+        let mut letters = [0_u8; 9];
+        let Some(letters) = letters.get_mut(..word.len()) else { return self.count() };
+        letters.copy_from_slice(word.as_bytes());
+        letters.make_ascii_lowercase();
+        match &*letters {
+            b"and" | b"or" => self.restart(),
+            b"case" => self.open(true),
+            b"end" => self.close(true),
+            b"union" | b"intersect" | b"except" | b"join" => {
+                self.current().chained += 1;
+                self.tokens += 1;
+            }
+            _ => self.count(),
+        }
+    }
+
+    fn open(&mut self, is_case: bool) {
+        self.count();
+        self.open.push(Branch { is_case, ..Branch::default() });
+    }
+
+    /// Closes a bracket, or a CASE where END ends one: elsewhere it is a name.
+    fn close(&mut self, is_case: bool) {
+        if self.open.last().is_none_or(|branch| is_case && !branch.is_case) {
+            return self.count();
+        }
+        while let Some(closed) = self.open.pop() {
+            self.tokens -= closed.tokens + closed.chained;
+            // A CASE that never ends inside its brackets is a fault of syntax; the brackets count.
+            if closed.is_case == is_case {
+                return;
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        let tokens = std::mem::take(&mut self.current().tokens);
+        self.tokens -= tokens;
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.current().tokens += 1;
+        self.tokens += 1;
+    }
+
+    fn current(&mut self) -> &mut Branch {
+        self.open.last_mut().unwrap_or(&mut self.top)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> usize {
+        let stack = measure(text, &Limits::default()).unwrap();
+        (stack - BASE_STACK_BYTES) / TOKEN_STACK_BYTES
+    }
+
+    #[test]
+    fn lists_and_conditions_are_flat_and_chains_are_deep() {
+        assert!(tokens(&format!("SELECT a IN (1{})", ",2".repeat(9_000))) < 10);
+        assert!(tokens(&format!("SELECT a = 1 {}", "AND b = 2 ".repeat(9_000))) < 10);
+        assert_eq!(tokens(&format!("SELECT 1{}", "+1".repeat(500))), 1_002);
+        assert!(tokens(&format!("SELECT 1, 2 {}", "UNION SELECT 1, 2 ".repeat(500))) > 500);
+        assert!(tokens(&format!("SELECT * FROM t {}", "JOIN u ON a AND b ".repeat(500))) > 500);
+        assert!(tokens(&format!("SELECT {} 1", "CASE WHEN a AND ".repeat(500))) > 1_000);
+        assert!(tokens(&format!("SELECT {} 1{}", "CASE WHEN a AND ".repeat(500), " END".repeat(500))) > 1_000);
+        assert!(tokens(&"SELECT 1; ".repeat(900)) < 10);
+    }
+
+    #[test]
+    fn each_cap_has_its_state() {
+        let limits = Limits { statement_bytes_max: 10, ..Limits::default() };
+        assert_eq!(measure("SELECT 1234", &limits).unwrap_err().sqlstate, SqlState::PROGRAM_LIMIT_EXCEEDED);
+        let limits = Limits::default();
+        assert_eq!(measure("SELECT '\0'", &limits).unwrap_err().sqlstate, SqlState::CHARACTER_NOT_IN_REPERTOIRE);
+        let comments = format!("{}SELECT 1", "/*".repeat(33));
+        assert_eq!(measure(&comments, &limits).unwrap_err().sqlstate, SqlState::STATEMENT_TOO_COMPLEX);
+        assert!(measure(&format!("SELECT '{}'", "/*".repeat(33)), &limits).is_ok());
+        let brackets = "(".repeat(50_000);
+        assert_eq!(measure(&brackets, &limits).unwrap_err().sqlstate, SqlState::STATEMENT_TOO_COMPLEX);
+    }
+}
