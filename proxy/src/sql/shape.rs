@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn literals_never_show() {
         assert_eq!(
-            shape("SELECT  a, 'secret' /* secret */ FROM t -- secret\n WHERE b = $1 AND c IN (1, 2,3) AND d = E'se\\'cret'"),
+            shape(
+                "SELECT  a, 'secret' /* secret */ FROM t -- secret\n WHERE b = $1 AND c IN (1, 2,3) AND d = E'se\\'cret'"
+            ),
             "SELECT a, ? FROM t WHERE b = $1 AND c IN (?, …) AND d = ?"
         );
         assert_eq!(shape("SELECT $a$secret$a$, B'1', 1.5e3, U&'secret', \"Name\""), "SELECT ?, …, \"Name\"");

@@ -55,7 +55,9 @@ impl<'t> Walk<'t> {
         // `… LIKE … ESCAPE …`, SIMILAR TO and the old JSON_OBJECT(…) come as plain calls.
         let made = schema == Some("pg_catalog") && matches!(name, "like_escape" | "similar_to_escape" | "json_object");
         match CoercionForm::try_from(format) {
-            Ok(CoercionForm::CoerceExplicitCall) if !made => self.witness.written.insert((schema.map(str::to_owned), name.to_owned())),
+            Ok(CoercionForm::CoerceExplicitCall) if !made => {
+                self.witness.written.insert((schema.map(str::to_owned), name.to_owned()))
+            }
             Ok(CoercionForm::CoerceExplicitCall | CoercionForm::CoerceSqlSyntax) => {
                 self.witness.implied.insert(name.to_owned())
             }

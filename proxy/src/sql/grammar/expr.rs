@@ -4,8 +4,8 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
     AArrayExpr, AConst, AExpr, AExprKind, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
-    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, GroupingSet, GroupingSetKind, MinMaxExpr, NamedArgExpr, Node, NullTest,
-    ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast, XmlExpr, XmlSerialize,
+    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, GroupingSet, GroupingSetKind, MinMaxExpr, NamedArgExpr, Node,
+    NullTest, ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast, XmlExpr, XmlSerialize,
 };
 
 use super::bomb::{self, Size};

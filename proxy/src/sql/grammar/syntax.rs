@@ -18,8 +18,11 @@ const END_OF_INPUT: &str = " at end of input";
 pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
     match error {
         pg_query::Error::Parse(message) => {
-            let state =
-                if message.starts_with("memory exhausted") { SqlState::STATEMENT_TOO_COMPLEX } else { SqlState::SYNTAX_ERROR };
+            let state = if message.starts_with("memory exhausted") {
+                SqlState::STATEMENT_TOO_COMPLEX
+            } else {
+                SqlState::SYNTAX_ERROR
+            };
             let rule = if state == SqlState::SYNTAX_ERROR { Rule::Syntax } else { Rule::Limit };
             let position = position(text, &message);
             Denial::new(rule, state, message).at(position)

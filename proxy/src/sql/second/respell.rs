@@ -69,7 +69,11 @@ impl Context {
             }
             "end" => self.cases = self.cases.saturating_sub(1),
             // A column of that name, before a word that no interval can begin with.
-            "interval" if next.is_some_and(|(lexeme, word)| lexeme == Lexeme::Word && BEHIND_A_COLUMN.contains(&word.to_ascii_lowercase().as_str())) => {
+            "interval"
+                if next.is_some_and(|(lexeme, word)| {
+                    lexeme == Lexeme::Word && BEHIND_A_COLUMN.contains(&word.to_ascii_lowercase().as_str())
+                }) =>
+            {
                 return Some("\"interval\"".to_owned());
             }
             // TABLE ONLY t: this reader takes ONLY for the name.
@@ -87,8 +91,8 @@ fn follows_label(lexeme: Lexeme, word: &str) -> bool {
 
 /// Reserved words that may follow a column.
 const BEHIND_A_COLUMN: [&str; 22] = [
-    "from", "as", "is", "and", "or", "in", "not", "between", "like", "ilike", "where", "group", "order", "limit", "desc",
-    "asc", "then", "when", "else", "end", "union", "having",
+    "from", "as", "is", "and", "or", "in", "not", "between", "like", "ilike", "where", "group", "order", "limit",
+    "desc", "asc", "then", "when", "else", "end", "union", "having",
 ];
 
 /// What stands between the quotes of `U&"d\0061ta"`, decoded; doubled quotes stay doubled. `None` where it is malformed,
