@@ -1,9 +1,12 @@
 //! What a role could do: a proper role is clean, every bad grant is found, and the SQL that is offered takes it away.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use vitrine::demo::postgres::{Options, Server};
-use vitrine::upstream::posture::{Posture, ProperRole, Severity, inspect, proper_role_sql};
-use vitrine::upstream::{Target, sql_client};
+use vitrine::upstream::posture::{Guard, Posture, ProperRole, Rule, Severity, inspect, proper_role_sql};
+use vitrine::upstream::{Pool, PoolLimits, Target, sql_client};
 
 use Severity::{Effects, Notice, Write};
 
@@ -318,4 +321,76 @@ fn the_doctor_says_it_in_words_in_json_and_in_the_exit_code() {
         assert_eq!(code, Some(2), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_strict_guard_lets_a_pool_lend_only_while_its_role_cannot_write() {
+    let server = server();
+    proper(&server, "reader");
+    let pool = Pool::new(Target::from_url(&server.url("reader", "shop")).unwrap(), PoolLimits::default());
+    let guard = Guard::new(pool.clone(), Rule::Strict, Duration::from_secs(300));
+    let error = pool.lease(None).await.expect_err("nobody has looked yet");
+    assert_eq!(error.sqlstate().code(), "57P03", "{error}");
+    guard.ready().await;
+    pool.lease(None).await.expect("a proper role").release();
+
+    server.psql_in("shop", "GRANT DELETE ON sales.orders TO reader").unwrap();
+    guard.refresh().await;
+    let error = pool.lease(None).await.expect_err("the role could write");
+    assert_eq!(error.sqlstate().code(), "42501");
+    assert_eq!(
+        error.to_string(),
+        "upstream role \"reader\" could write (table_writes), and the posture is strict"
+    );
+    server.psql_in("shop", "REVOKE DELETE ON sales.orders FROM reader").unwrap();
+    guard.refresh().await;
+    pool.lease(None).await.expect("proper again").release();
+
+    // A server that is away for a moment changes nothing; one that was never seen is not trusted.
+    server.stop();
+    guard.refresh().await;
+    assert!(guard.latest().is_some());
+    let unseen = Guard::new(pool.clone(), Rule::Strict, Duration::from_secs(300));
+    unseen.ready().await;
+    let error = pool.lease(None).await.expect_err("not seen");
+    assert_eq!(error.sqlstate().code(), "08001", "{error}");
+    server.start_again().unwrap();
+    unseen.refresh().await;
+    pool.lease(None).await.expect("seen now").release();
+}
+
+#[tokio::test]
+async fn the_guard_looks_again_when_the_server_comes_back() {
+    let server = server();
+    proper(&server, "reader");
+    let pool = Pool::new(Target::from_url(&server.url("reader", "shop")).unwrap(), PoolLimits::default());
+    let guard = Arc::new(Guard::new(pool.clone(), Rule::Strict, Duration::from_secs(300)));
+    let running = tokio::spawn({
+        let guard = Arc::clone(&guard);
+        async move { guard.run().await }
+    });
+    guard.ready().await;
+    pool.lease(None).await.expect("a proper role").release();
+    server.psql_in("shop", "GRANT INSERT ON sales.orders TO reader").unwrap();
+    server.stop();
+    pool.lease(None).await.expect_err("the server is away");
+    server.start_again().unwrap();
+    let before = Instant::now();
+    while pool.lease(None).await.map(vitrine::upstream::Lease::release).is_ok() {
+        assert!(before.elapsed() < Duration::from_secs(10), "nobody looked again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(guard.latest().unwrap().can_write());
+    running.abort();
+}
+
+#[tokio::test]
+async fn a_lenient_guard_only_warns() {
+    let server = server();
+    let pool = Pool::new(Target::from_url(&server.url("postgres", "shop")).unwrap(), PoolLimits::default());
+    let guard = Guard::new(pool.clone(), Rule::Warn, Duration::from_secs(300));
+    pool.lease(None).await.expect("before the look").release();
+    guard.refresh().await;
+    pool.lease(None).await.expect("after it").release();
+    assert!(guard.latest().unwrap().can_write());
 }

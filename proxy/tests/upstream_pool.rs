@@ -252,6 +252,22 @@ async fn a_restarted_server_is_found_again_by_the_first_checkout() {
 }
 
 #[tokio::test]
+async fn a_connection_that_breaks_in_use_gives_its_companions_away() {
+    let server = server();
+    let pool = pool(&server, PoolLimits { lifetime_max: Duration::MAX, idle_timeout: Duration::MAX, ..limits(3) });
+    let (first, second, mut used) = (lease(&pool).await, lease(&pool).await, lease(&pool).await);
+    first.release();
+    second.release();
+    pool.sweep();
+    assert_eq!(pool.stats().idle, 2);
+    server.restart().expect("it starts again");
+    assert!(ask(&mut used, "SELECT 1").await.is_err());
+    drop(used);
+    assert_eq!((pool.stats().idle, pool.stats().lost), (0, 2));
+    assert!(ask(&mut *lease(&pool).await, "SELECT 1").await.is_ok());
+}
+
+#[tokio::test]
 async fn a_dead_server_is_not_hammered_and_is_found_within_a_second() {
     let server = server();
     let pool = pool(&server, limits(4));

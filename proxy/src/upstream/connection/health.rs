@@ -2,6 +2,8 @@
 
 use std::io;
 
+use bytes::BytesMut;
+
 use super::Connection;
 use super::io::Pending;
 use crate::upstream::connect::{ServerError, next_packet, server_error, text_pair};
@@ -16,6 +18,9 @@ pub enum Health {
     /// Bytes that nobody asked for, or a pinned setting that changed: not to be trusted.
     Astray,
 }
+
+/// The last words of a server that closes take one read, or two.
+const READS_BEFORE_CLOSE_MAX: usize = 4;
 
 /// An idle session hears a few reports after a configuration reload, never this much.
 const UNASKED_BYTES_MAX: usize = 64 * 1024;
@@ -34,6 +39,24 @@ impl Connection {
             Pending::Closed => Health::Gone(None),
             Pending::Bytes => self.listen(),
         }
+    }
+
+    /// Whether the server has closed the connection, as far as the kernel knows. Bytes it sent before do not matter.
+    pub(in crate::upstream) fn is_closed(&mut self) -> bool {
+        let mut unread = BytesMut::with_capacity(4096);
+        for _ in 0..READS_BEFORE_CLOSE_MAX {
+            match self.io.pending() {
+                Pending::Closed => return true,
+                Pending::Nothing => return false,
+                Pending::Bytes => unread.clear(),
+            }
+            match self.io.try_read_buf(&mut unread) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            }
+        }
+        false
     }
 
     fn listen(&mut self) -> Health {

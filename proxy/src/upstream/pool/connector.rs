@@ -14,6 +14,9 @@ use crate::upstream::{ConnectError, Connection, Target, connect};
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 
+/// A lifetime without a bound is this long: an instant cannot be as late as `Duration::MAX` from now.
+const LIFETIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// One place among the connecting. Given back when the attempt ends, however it ends.
 struct Attempt<'a> {
     pool: &'a Pool,
@@ -69,9 +72,8 @@ impl Pool {
         if state.outage.take().is_some() {
             state.counters.recoveries += 1;
         }
-        let lifetime = state.limits.lifetime_max;
-        let early = rand::rng().random_range(0.0..0.1);
-        let expires = now + lifetime.mul_f64(1.0 - early);
+        let lifetime = state.limits.lifetime_max.min(LIFETIME_MAX);
+        let expires = now + lifetime.mul_f64(1.0 - rand::rng().random_range(0.0..0.1));
         let pooled = Box::new(Pooled { connection, generation, expires, lender: None });
         let unwanted = if state.closed || generation != state.generation {
             Some(pooled)

@@ -8,7 +8,7 @@ use super::state::Pooled;
 use crate::upstream::Connection;
 
 /// A connection on loan. [`Lease::release`] gives it back; dropping it destroys the connection, because nobody vouched
-/// for its state.
+/// for its state. If the server had closed it, the idle ones are looked at too.
 pub struct Lease(Box<Pooled>);
 
 impl Lease {
@@ -27,24 +27,19 @@ impl Lease {
             pool.give_back(pooled);
         }
     }
-
-    /// Destroys the connection because the server closed it or broke it, and looks at all idle ones: after a restart
-    /// of the server they are dead too, and the next lease should not find that out one by one.
-    pub fn distrust(self) {
-        let pool = self.0.lender.clone();
-        drop(self);
-        if let Some(pool) = pool {
-            pool.sift();
-        }
-    }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if let Some(pool) = self.lender.take() {
+        let Some(pool) = self.lender.take() else { return };
+        if self.connection.is_closed() {
+            // After a restart of the server the idle ones are dead too: the next leases should not find that out one
+            // by one.
+            pool.sift();
+        } else {
             self.say_goodbye();
-            pool.forget();
         }
+        pool.forget();
     }
 }
 

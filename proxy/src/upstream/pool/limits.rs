@@ -102,6 +102,14 @@ pub enum PoolError {
         /// The bound.
         waited: Duration,
     },
+    /// Nothing is lent because of what the role could do, or because that is not known: wall 6.
+    #[error("{reason}")]
+    Held {
+        /// What the client sees as the class of the error.
+        sqlstate: SqlState,
+        /// Why.
+        reason: Arc<str>,
+    },
     /// The server cannot be reached, or refuses.
     #[error("could not connect to the upstream server: {0}")]
     Connect(Arc<ConnectError>),
@@ -115,6 +123,7 @@ impl PoolError {
             Self::Closed => SqlState::ADMIN_SHUTDOWN,
             Self::QueueFull { .. } | Self::Busy { .. } => SqlState::TOO_MANY_CONNECTIONS,
             Self::Unanswered { .. } => SqlState::SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+            Self::Held { sqlstate, .. } => *sqlstate,
             Self::Connect(error) => error.sqlstate(),
         }
     }

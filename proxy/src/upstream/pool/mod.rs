@@ -118,6 +118,17 @@ impl Pool {
         self.start_connectors(connectors);
     }
 
+    /// Lends nothing until told otherwise (`None`), and fails those who wait. What is lent already is not touched.
+    pub fn hold(&self, why: Option<PoolError>) {
+        let mut state = self.0.state.lock();
+        let waiters = if why.is_some() { std::mem::take(&mut state.waiters) } else { Default::default() };
+        state.held.clone_from(&why);
+        drop(state);
+        if let Some(why) = why {
+            waiters.into_iter().for_each(|waiter| waiter.fail(why.clone()));
+        }
+    }
+
     /// Lends nothing more, fails those who wait, closes what is idle, and waits for what is lent: `true` when all of it
     /// came back within the bound.
     pub async fn drain(&self, within: Duration) -> bool {

@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) limits: PoolLimits,
     pub(super) generation: u64,
     pub(super) closed: bool,
+    /// Why nothing is lent for the time being.
+    pub(super) held: Option<PoolError>,
     /// The one used last at the end.
     pub(super) idle: Vec<Idle>,
     pub(super) leased: usize,
@@ -81,6 +83,7 @@ impl State {
             limits,
             generation: 0,
             closed: false,
+            held: None,
             idle: Vec::new(),
             leased: 0,
             connecting: 0,
@@ -100,6 +103,9 @@ impl State {
     ) -> Result<Taken, PoolError> {
         if self.closed {
             return Err(PoolError::Closed);
+        }
+        if let Some(held) = &self.held {
+            return Err(held.clone());
         }
         if let Some(Idle { pooled, since }) = self.take_idle(preferred) {
             self.leased += 1;

@@ -4,14 +4,16 @@
 //! as itself, whether it inherits from them or would have to SET ROLE.
 
 mod checks;
+mod guard;
 mod proper;
 mod report;
 
 use serde::Serialize;
 use tokio_postgres::Client;
 
-use checks::{ACTING, CHECKS, Check, SUMMARY};
+use checks::{ACTING, Check, SUMMARY};
 
+pub use guard::{Guard, Rule};
 pub use proper::{ProperRole, proper_role_sql};
 
 /// What a role could do, as of one look.
@@ -89,7 +91,7 @@ async fn look(client: &Client) -> Result<Posture, tokio_postgres::Error> {
     let server_version = u32::try_from(who.try_get::<_, i32>(2)?).unwrap_or(0);
     let superuser: bool = who.try_get(3)?;
     let mut findings = Vec::new();
-    for check in CHECKS.iter().copied().flatten() {
+    for check in checks::all() {
         // To a superuser every grant is open: one finding says it all.
         if (superuser && !check.of_superusers) || !check.applies(server_version) {
             continue;

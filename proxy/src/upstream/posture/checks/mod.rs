@@ -33,7 +33,9 @@ impl Check {
 }
 
 /// Every check, in the order of reading.
-pub(super) const CHECKS: &[&[Check]] = &[role::CHECKS, grants::CHECKS, reach::CHECKS];
+pub(super) fn all() -> impl Iterator<Item = &'static Check> {
+    role::CHECKS.iter().chain(grants::CHECKS).chain(reach::CHECKS)
+}
 
 /// The roles whose rights are the session's: its own, those it is a member of, and PUBLIC (oid 0, as in an ACL).
 pub(super) const ACTING: &str = "WITH acting(oid, name) AS MATERIALIZED (\
