@@ -210,7 +210,7 @@ async fn rows(client: &Client, read: &Read) -> Result<usize, tokio_postgres::Err
         }
         How::Prepared => {
             let statement = client.prepare(read.sql).await?;
-            let parameters: Vec<&(dyn ToSql + Sync)> = statement.params().iter().map(|_| &7_i32 as _).collect();
+            let parameters: Vec<&(dyn ToSql + Sync)> = vec![&7_i32; statement.params().len()];
             Ok(client.query(&statement, &parameters).await?.len())
         }
         How::Copy => {
