@@ -60,3 +60,38 @@ async fn prepared_statements_and_transactions_work_over_few_connections() {
     transaction.rollback().await.unwrap();
     assert_eq!(client.query_one("SELECT 2", &[]).await.unwrap().get::<_, i32>(0), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn set_config_is_a_set_for_one_client_alone() {
+    let server = postgres();
+    let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
+    let front = front(&server, "postgres", "postgres", limits).await;
+    let (one, other) = (front.client().await, front.client().await);
+    let jit = async |client: &tokio_postgres::Client| {
+        client.query_one("SELECT current_setting('jit')", &[]).await.unwrap().get::<_, String>(0)
+    };
+    // What asyncpg does before it asks the catalog, and after.
+    one.query_one("SELECT current_setting('jit') AS cur, set_config('jit', 'off', false) AS new", &[]).await.unwrap();
+    assert_eq!((jit(&one).await, jit(&other).await), ("off".into(), "on".into()));
+    one.query_one("SELECT set_config('jit', $1, false)", &[&"on"]).await.unwrap();
+    assert_eq!((jit(&one).await, jit(&other).await), ("on".into(), "on".into()));
+    one.query_one("SELECT pg_catalog.set_config('search_path', '', false)", &[]).await.unwrap();
+    let error = one.query("SELECT * FROM no_such_table", &[]).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42P01");
+    for refused in [
+        "SELECT set_config('default_transaction_read_only', 'off', false)",
+        "SELECT set_config('transaction_read_only', 'off', true)",
+        "SELECT set_config('search_path', $1, false)",
+        "SELECT set_config('jit', 'off', false) FROM pg_class",
+        "SELECT set_config('jit', 'off', false) WHERE true",
+        "SELECT upper(set_config('jit', 'off', false))",
+        "SELECT set_config('jit', 'off', false), (SELECT set_config('role', 'x', false))",
+        "SELECT set_config('ro' || 'le', 'postgres', false)",
+        "SELECT set_config('jit', 'off', false) UNION SELECT 'x'",
+        "WITH x AS (SELECT set_config('role', 'x', false)) SELECT set_config('jit', 'off', false)",
+    ] {
+        let error = other.query(refused, &[]).await.expect_err(refused);
+        let code = error.code().map(tokio_postgres::error::SqlState::code);
+        assert_eq!(code, Some("42501"), "{refused}: {error:?}");
+    }
+}

@@ -4,6 +4,7 @@
 //! **Architecture invariant:** no socket, no clock, no runtime in here. Whatever a client can do to a session can be
 //! replayed from a text file.
 
+mod bound;
 pub mod dispatch;
 pub mod failure;
 mod op;

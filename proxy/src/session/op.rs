@@ -55,8 +55,8 @@ pub enum Effect {
     /// Nothing.
     #[default]
     None,
-    /// SET and RESET of settings (`None` is RESET).
-    Set { changes: Vec<(String, Option<String>)>, scope: SetScope },
+    /// SET, RESET and `set_config`.
+    Set(Vec<Change>),
     /// COMMIT or ROLLBACK; the command tag has the last word on which it was.
     EndTransaction { commit: bool, chain: bool },
     /// SAVEPOINT.
@@ -73,6 +73,27 @@ pub enum Effect {
     SqlPrepare(String),
     /// DEALLOCATE of a statement made by PREPARE.
     SqlDeallocate(String),
+}
+
+/// One setting that moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The setting, lower case.
+    pub name: String,
+    /// The right side of its SET; `None` is RESET.
+    pub value: Option<String>,
+    /// For the session or the transaction.
+    pub scope: SetScope,
+    /// The value is bound to this parameter, and `value` is not known before Bind.
+    pub parameter: Option<u16>,
+}
+
+impl Change {
+    /// A change whose value is known.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: Option<String>, scope: SetScope) -> Self {
+        Self { name: name.into(), value, scope, parameter: None }
+    }
 }
 
 /// What must come back next.

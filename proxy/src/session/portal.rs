@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::op::{Effect, Op};
+use super::op::{Change, Effect, Op};
 use super::settings::{Ledger, quote_setting};
 use super::statement::{LocalCommand, Plan, Prepared, StatementKey};
 use super::verdict::Verdicts;
@@ -184,8 +184,8 @@ impl Session {
                 Some(value) => format!("SET {} TO {value}", quote_setting(name)),
                 None => format!("RESET {}", quote_setting(name)),
             };
-            let change = vec![(name.clone(), None)];
-            self.run_own(&sql, Effect::Set { changes: change, scope: SetScope::Session });
+            let change = Change::new(name.as_str(), None, SetScope::Session);
+            self.run_own(&sql, Effect::Set(vec![change]));
         }
     }
 
@@ -231,9 +231,9 @@ fn quote_name(name: &str) -> String {
 /// Writes an effect into a ledger.
 pub(super) fn apply(ledger: &mut Ledger, effect: &Effect) {
     match effect {
-        Effect::Set { changes, scope } => {
-            for (name, value) in changes {
-                ledger.set(name, value.as_deref(), *scope);
+        Effect::Set(changes) => {
+            for change in changes {
+                ledger.set(&change.name, change.value.as_deref(), change.scope);
             }
         }
         Effect::EndTransaction { commit: true, .. } => ledger.commit(),

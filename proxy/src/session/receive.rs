@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::op::{Effect, Op};
 use super::statement::{Plan, Prepared, StatementKey};
 use super::verdict::{Asked, Reviewed, Verdicts};
-use super::{Session, Stall, failure, statement};
+use super::{Session, Stall, bound, failure, statement};
 use crate::policy::Permitted;
 use crate::wire::backend::{self, Report};
 use crate::wire::frame::Frame;
@@ -168,14 +168,12 @@ impl Session {
             self.refuse(&failure::in_failed_transaction());
             return Ok(());
         }
-        let prepared = self.ending(prepared);
+        let statement = self.ending(prepared);
+        let prepared = bound::with_values(&statement, &values);
         match prepared.plan {
-            Plan::Upstream => self.ops.push_back(Op::Bind {
-                statement: Arc::clone(&prepared),
-                portal: portal.to_owned(),
-                values,
-                answer: true,
-            }),
+            Plan::Upstream => {
+                self.ops.push_back(Op::Bind { statement, portal: portal.to_owned(), values, answer: true })
+            }
             Plan::Empty | Plan::Local(_) => self.local(backend::BIND_COMPLETE),
         }
         self.portals.insert(portal.to_owned(), prepared);
@@ -302,7 +300,7 @@ impl Session {
                 catalog_version: reviewed.versions.catalog,
             }),
             plan: statement::plan(&read.kind),
-            effect: statement::effect(&read.kind),
+            effect: statement::effect(read),
             shift,
             ends_transaction: statement::ends_transaction(&read.kind),
             returns_rows: statement::returns_rows(&read.kind),

@@ -48,7 +48,9 @@ impl Session {
     /// Takes one whole backend message.
     pub fn relay(&mut self, tag: u8, body: &[u8], statements: &mut ServerStatements, out: &mut BytesMut) -> Relay {
         if matches!(self.expect.front(), Some(Expect::Replay)) {
-            return self.relay_replay(tag, body);
+            let relay = self.relay_replay(tag, body);
+            self.deliver_local(out);
+            return relay;
         }
         let relay = match tag {
             b'N' => Relay::Forward,
@@ -110,7 +112,7 @@ impl Session {
                 self.sql_prepared.remove(&name);
             }
             Effect::RollbackTo(_) | Effect::EndTransaction { .. } => self.failed_here = false,
-            Effect::None | Effect::Set { .. } | Effect::Savepoint(_) | Effect::Release(_) | Effect::SqlPrepare(_) => {}
+            Effect::None | Effect::Set(_) | Effect::Savepoint(_) | Effect::Release(_) | Effect::SqlPrepare(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use super::scope::{SettingsScope, split_names};
 use super::verdict::Asked;
 use crate::catalog::Catalog;
 use crate::policy::{self, Permitted, Policy, Scope};
-use crate::sql::{self, Denial, Kind, Rule, SetValue, Statement};
+use crate::sql::{self, Assigned, Denial, Kind, Rule, SetValue, Statement};
 use crate::wire::sqlstate::SqlState;
 
 /// What a text is reviewed with.
@@ -51,6 +51,10 @@ impl Path {
     fn follow(&mut self, statement: &Statement, default_path: &str) -> Result<(), Denial> {
         if !self.several {
             return Ok(());
+        }
+        for assignment in statement.uses.assignments.iter().filter(|one| one.name == "search_path") {
+            let path = if let Assigned::Text(text) = &assignment.value { text } else { default_path };
+            self.names = Some(split_names(path));
         }
         match &statement.kind {
             Kind::Set { name, value: SetValue::List(names), .. } if name == "search_path" => {

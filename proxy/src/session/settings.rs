@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::scope::split_names;
 use crate::sql::{SetScope, SetValue};
 
 /// Setting name (lower case) to the right side of its SET, ready to be sent: `'UTC'`, `'a', 'b'`.
@@ -28,6 +29,15 @@ pub fn right_side(value: &SetValue) -> Option<String> {
         SetValue::Default => None,
         SetValue::List(items) => Some(items.iter().map(|item| quote_literal(item)).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// The right side of a SET that gives a setting what `set_config` or a start-up parameter gives it as one text.
+#[must_use]
+pub fn of_text(name: &str, text: &str) -> String {
+    // Only the list settings that quote their names tell `'a, b'` from `'a', 'b'`.
+    let names = if name == "search_path" { split_names(text) } else { vec![text.to_owned()] };
+    let names = if names.is_empty() { vec![String::new()] } else { names };
+    names.iter().map(|name| quote_literal(name)).collect::<Vec<_>>().join(", ")
 }
 
 /// A string literal as `standard_conforming_strings = on` reads it.

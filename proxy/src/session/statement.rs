@@ -3,10 +3,11 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::op::Effect;
+use super::op::{Change, Effect};
 use super::scope::SettingsScope;
+use super::settings;
 use super::verdict::Reviewed;
-use crate::sql::{DiscardTarget, IsolationLevel, Kind, SetScope, TransactionModes};
+use crate::sql::{Assigned, Assignment, DiscardTarget, IsolationLevel, Kind, SetScope, Statement, TransactionModes};
 
 /// What a statement on an upstream connection is known by. Two clients share one only when text, parameter types and
 /// every setting that text could be read under are equal; all of it is compared, never a hash alone.
@@ -123,17 +124,13 @@ pub(super) fn plan(kind: &Kind) -> Plan {
     }
 }
 
-/// What a kind changes in the session.
+/// What a statement changes in the session.
 #[must_use]
-pub(super) fn effect(kind: &Kind) -> Effect {
-    match kind {
-        Kind::Set { name, scope, value } => {
-            Effect::Set { changes: vec![(name.clone(), super::settings::right_side(value))], scope: *scope }
-        }
-        Kind::Reset { name } => Effect::Set { changes: vec![(name.clone(), None)], scope: SetScope::Session },
-        Kind::SetSessionCharacteristics(modes) => {
-            Effect::Set { changes: characteristics(modes), scope: SetScope::Session }
-        }
+pub(super) fn effect(statement: &Statement) -> Effect {
+    match &statement.kind {
+        Kind::Set { name, scope, value } => one_change(name, settings::right_side(value), *scope),
+        Kind::Reset { name } => one_change(name, None, SetScope::Session),
+        Kind::SetSessionCharacteristics(modes) => Effect::Set(characteristics(modes)),
         Kind::Commit { chain } => Effect::EndTransaction { commit: true, chain: *chain },
         Kind::Rollback { chain } => Effect::EndTransaction { commit: false, chain: *chain },
         Kind::Savepoint { name } => Effect::Savepoint(name.clone()),
@@ -142,6 +139,9 @@ pub(super) fn effect(kind: &Kind) -> Effect {
         Kind::DeclareCursor { name, hold: true } => Effect::Hold(name.clone()),
         Kind::ClosePortal { name } => Effect::CloseCursor(name.clone()),
         Kind::Prepare { name, .. } => Effect::SqlPrepare(name.clone()),
+        Kind::Select if !statement.uses.assignments.is_empty() => {
+            Effect::Set(statement.uses.assignments.iter().map(assigned).collect())
+        }
         Kind::Select
         | Kind::Explain { .. }
         | Kind::CopyToStdout
@@ -158,15 +158,31 @@ pub(super) fn effect(kind: &Kind) -> Effect {
     }
 }
 
+fn one_change(name: &str, value: Option<String>, scope: SetScope) -> Effect {
+    Effect::Set(vec![Change::new(name, value, scope)])
+}
+
+fn assigned(assignment: &Assignment) -> Change {
+    let Assignment { name, value, scope } = assignment;
+    let change = |value| Change::new(name.as_str(), value, *scope);
+    match value {
+        Assigned::Default => change(None),
+        Assigned::Text(text) => change(Some(settings::of_text(name, text))),
+        Assigned::Parameter(number) => Change { parameter: Some(*number), ..change(None) },
+    }
+}
+
 /// SET SESSION CHARACTERISTICS is a SET of the `default_transaction_…` settings.
-fn characteristics(modes: &TransactionModes) -> Vec<(String, Option<String>)> {
+fn characteristics(modes: &TransactionModes) -> Vec<Change> {
     let mut changes = Vec::new();
+    let mut change = |name: &str, value: &str| {
+        changes.push(Change::new(name, Some(settings::quote_literal(value)), SetScope::Session));
+    };
     if let Some(isolation) = modes.isolation {
-        changes.push(("default_transaction_isolation".to_owned(), Some(format!("'{}'", isolation_words(isolation)))));
+        change("default_transaction_isolation", isolation_words(isolation));
     }
     if let Some(deferrable) = modes.deferrable {
-        let value = if deferrable { "'on'" } else { "'off'" };
-        changes.push(("default_transaction_deferrable".to_owned(), Some(value.to_owned())));
+        change("default_transaction_deferrable", if deferrable { "on" } else { "off" });
     }
     changes
 }

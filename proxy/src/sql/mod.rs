@@ -16,8 +16,8 @@ pub use denial::{Denial, Rule};
 pub use limits::Limits;
 pub use shape::{fingerprint, shape};
 pub use statement::{
-    DiscardTarget, FieldRef, FieldSource, FunctionRef, IsolationLevel, Kind, OperatorRef, RelationRef, SetScope,
-    SetValue, Statement, TransactionModes, TypeRef, Uses,
+    Assigned, Assignment, DiscardTarget, FieldRef, FieldSource, FunctionRef, IsolationLevel, Kind, OperatorRef,
+    RelationRef, SetScope, SetValue, Statement, TransactionModes, TypeRef, Uses,
 };
 
 use std::panic::catch_unwind;

@@ -129,11 +129,33 @@ pub struct Uses {
     pub value_functions: Vec<&'static str>,
     /// Collations named by COLLATE, as (schema, name).
     pub collations: Vec<(Option<String>, String)>,
+    /// Settings assigned by `set_config` in a SELECT of nothing else; empty when any call of it is not of that form.
+    pub assignments: Vec<Assignment>,
     /// Highest $n; zero for none. `parameter_position` is where the first one stands.
     pub parameter_max: u16,
     pub parameter_position: Option<usize>,
     /// TABLESAMPLE without REPEATABLE stands somewhere.
     pub unrepeatable_sample: bool,
+}
+
+/// `set_config(name, value, is_local)` where it runs exactly once, as SET does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Assignment {
+    /// The setting, lower case.
+    pub name: String,
+    pub value: Assigned,
+    pub scope: SetScope,
+}
+
+/// What is assigned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Assigned {
+    /// NULL: back to the default.
+    Default,
+    /// This text, in the setting's own syntax: `search_path` takes a list in one text.
+    Text(String),
+    /// The text bound to $n.
+    Parameter(u16),
 }
 
 /// A relation in FROM, in TABLE, in COPY.

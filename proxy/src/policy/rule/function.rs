@@ -7,6 +7,7 @@ use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
 use super::candidate::{Candidate, cannot_be_chosen};
+use super::setting::assigned;
 use super::{types, unexplained, written};
 
 /// Reviews all calls.
@@ -56,6 +57,14 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
     let mut runs: Option<&Function> = None;
     for (function, shape) in candidates.iter().zip(&shapes) {
         if let Err(reason) = judge(case.catalog, case.policy, function) {
+            if is_assignment(function, case) {
+                let assignments = &case.statement.uses.assignments;
+                assignments
+                    .iter()
+                    .try_for_each(|one| assigned(case.policy, one).map_err(|denial| denial.at(call.position)))?;
+                case.runs(function);
+                continue;
+            }
             if !call.named && !call.variadic && cannot_be_chosen(case, shape, &shapes) {
                 continue;
             }
@@ -70,6 +79,13 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
         case.findings.functions.push(name);
     }
     Ok(())
+}
+
+/// `set_config` where the reader found every call of it to be a SET in disguise.
+fn is_assignment(function: &Function, case: &Case<'_>) -> bool {
+    &*function.name == "set_config"
+        && function.origin == crate::catalog::Origin::Builtin
+        && !case.statement.uses.assignments.is_empty()
 }
 
 fn candidate<'c>(function: &'c Function, call: &FunctionRef) -> Candidate<'c> {

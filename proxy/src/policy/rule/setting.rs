@@ -3,7 +3,7 @@
 use crate::policy::case::Case;
 use crate::policy::list::{Check, check_of};
 use crate::policy::{Policy, SettingBounds};
-use crate::sql::{Denial, Kind, Rule, SetValue};
+use crate::sql::{Assigned, Assignment, Denial, Kind, Rule, SetValue};
 use crate::wire::sqlstate::SqlState;
 
 use super::transaction::modes;
@@ -37,6 +37,26 @@ fn of_kind(policy: &Policy, kind: &Kind) -> Result<(), Denial> {
         | Kind::Deallocate { .. }
         | Kind::Discard(_)
         | Kind::Unlisten { .. } => Ok(()),
+    }
+}
+
+/// Reviews what `set_config` assigns, by the rules of SET. A value that is bound later is permitted only where every
+/// value is harmless and none changes what names mean.
+pub(super) fn assigned(policy: &Policy, assignment: &Assignment) -> Result<(), Denial> {
+    match &assignment.value {
+        Assigned::Default => set(policy, &assignment.name, &SetValue::Default),
+        Assigned::Text(text) => set(policy, &assignment.name, &SetValue::List(vec![text.clone()])),
+        Assigned::Parameter(_)
+            if assignment.name != "search_path" && check_of(&assignment.name) == Some(Check::Any) =>
+        {
+            Ok(())
+        }
+        Assigned::Parameter(_) => {
+            let message =
+                format!("parameter \"{}\" cannot be set to a bound value through the gateway", assignment.name);
+            let denial = Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message);
+            Err(denial.hint("write the value in the statement, or use SET"))
+        }
     }
 }
 

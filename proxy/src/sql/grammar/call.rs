@@ -4,6 +4,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{CoercionForm, FuncCall, Node};
 
+use super::assignment::SET_CONFIG;
 use super::bomb::Size;
 use super::walk::{Walk, inner, place, qualified, strings, unsupported};
 use crate::sql::denial::Denial;
@@ -27,6 +28,7 @@ impl<'t> Walk<'t> {
         let parts = strings(funcname)?;
         let (schema, name) = qualified(&parts)?;
         self.witness_call(schema, name, *funcformat)?;
+        self.config_calls += usize::from(name == SET_CONFIG);
         let ordered = if *agg_within_group { agg_order.len() } else { 0 };
         self.function(FunctionRef {
             schema: schema.map(str::to_owned),

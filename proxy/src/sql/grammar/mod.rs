@@ -3,6 +3,7 @@
 //! **Architecture invariant:** every kind of node is named in the walk, and every structure is taken apart with all its
 //! fields, so that a new grammar breaks the build and not the wall. What is not on the list is refused.
 
+mod assignment;
 mod bomb;
 mod call;
 mod columns;

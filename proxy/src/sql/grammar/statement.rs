@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::RawStmt;
+use pg_query::protobuf::{RawStmt, SelectStmt};
 
+use super::assignment::assignments;
 use super::nodes::{clauses, defining_statements, expressions, from_items, leaves, maintaining_statements};
 use super::nodes::{other_statements, statement_parts, writing_expressions, writing_statements};
 use super::walk::{Walk, inner, unsupported};
@@ -46,7 +47,7 @@ impl<'t> Walk<'t> {
     /// Walks a whole statement.
     pub(super) fn statement(&mut self, node: &'t NodeEnum, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
         match node {
-            NodeEnum::SelectStmt(query) => self.select(query).map(|_| Kind::Select),
+            NodeEnum::SelectStmt(query) => self.top_query(query),
             NodeEnum::ExplainStmt(explain) => self.explain(explain, text, span),
             NodeEnum::CopyStmt(copy) => self.copy(copy, span.start),
             NodeEnum::VariableSetStmt(set) => super::session::set(set, span.start),
@@ -71,6 +72,20 @@ impl<'t> Walk<'t> {
             | leaves!()
             | clauses!()) => Err(refusal::statement(refused, &words(text, span), span.start)),
         }
+    }
+}
+
+impl<'t> Walk<'t> {
+    /// A query that is a statement of its own: here `set_config` may stand for SET.
+    fn top_query(&mut self, query: &'t SelectStmt) -> Result<Kind, Denial> {
+        self.select(query)?;
+        if self.config_calls > 0 {
+            let assignments = assignments(query);
+            if assignments.len() == self.config_calls {
+                self.uses.assignments = assignments;
+            }
+        }
+        Ok(Kind::Select)
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Walk<'t> {
     pub(super) scope: Scope<'t>,
     /// Sizes of the columns of subqueries that are built out of constants.
     pub(super) widths: HashMap<&'t str, u64>,
+    /// Calls of `set_config`, wherever they stand.
+    pub(super) config_calls: usize,
     depth: usize,
     relations: HashMap<RelationRef, usize>,
     functions: HashSet<FunctionRef>,
@@ -57,6 +59,7 @@ impl<'t> Walk<'t> {
             witness: Witness::default(),
             scope: Scope::default(),
             widths: HashMap::new(),
+            config_calls: 0,
             depth: 0,
             relations: HashMap::new(),
             functions: HashSet::new(),

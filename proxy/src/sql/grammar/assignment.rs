@@ -1,0 +1,89 @@
+//! `SELECT set_config('name', 'value', false)`: a SET in the clothes of a function, as drivers use it.
+//!
+//! It counts as one only where it surely runs once, with what stands in the text: as an entry of the target list of a
+//! SELECT that has nothing else. Any other call of `set_config` is left to the policy, which refuses it.
+
+use pg_query::NodeEnum;
+use pg_query::protobuf::a_const::Val;
+use pg_query::protobuf::{FuncCall, Node, SelectStmt};
+
+use super::walk::{inner, qualified, strings};
+use crate::sql::statement::{Assigned, Assignment, SetScope};
+
+pub(super) const SET_CONFIG: &str = "set_config";
+
+/// The assignments of a query that does nothing but read values.
+pub(super) fn assignments(query: &SelectStmt) -> Vec<Assignment> {
+    if !is_bare(query) {
+        return Vec::new();
+    }
+    query.target_list.iter().filter_map(target).collect()
+}
+
+/// A target list alone: one row, no condition.
+fn is_bare(query: &SelectStmt) -> bool {
+    let only_targets = SelectStmt {
+        target_list: query.target_list.clone(),
+        op: query.op,
+        limit_option: query.limit_option,
+        ..SelectStmt::default()
+    };
+    *query == only_targets && query.op() == pg_query::protobuf::SetOperation::SetopNone
+}
+
+fn target(node: &Node) -> Option<Assignment> {
+    let NodeEnum::ResTarget(target) = inner(node).ok()? else { return None };
+    let NodeEnum::FuncCall(call) = inner(target.val.as_deref()?).ok()? else { return None };
+    assignment(call)
+}
+
+fn assignment(call: &FuncCall) -> Option<Assignment> {
+    let FuncCall {
+        funcname,
+        args,
+        agg_order,
+        agg_filter,
+        over,
+        agg_within_group: false,
+        agg_star: false,
+        agg_distinct: false,
+        func_variadic: false,
+        funcformat: _,
+        location: _,
+    } = call
+    else {
+        return None;
+    };
+    let parts = strings(funcname).ok()?;
+    let (None | Some("pg_catalog"), SET_CONFIG) = qualified(&parts).ok()? else { return None };
+    let ([name, value, local], true, None, None) = (args.as_slice(), agg_order.is_empty(), agg_filter, over) else {
+        return None;
+    };
+    let Assigned::Text(name) = value_of(name)? else { return None };
+    let scope = if boolean(local)? { SetScope::Local } else { SetScope::Session };
+    Some(Assignment { name: name.to_ascii_lowercase(), value: value_of(value)?, scope })
+}
+
+fn value_of(node: &Node) -> Option<Assigned> {
+    match inner(node).ok()? {
+        NodeEnum::ParamRef(parameter) => u16::try_from(parameter.number).ok().map(Assigned::Parameter),
+        NodeEnum::AConst(constant) if constant.isnull => Some(Assigned::Default),
+        NodeEnum::AConst(constant) => match &constant.val {
+            Some(Val::Sval(text)) => Some(Assigned::Text(text.sval.clone())),
+            Some(Val::Ival(_) | Val::Fval(_) | Val::Boolval(_) | Val::Bsval(_)) | None => None,
+        },
+        NodeEnum::TypeCast(cast) => value_of(cast.arg.as_deref()?).filter(|_| is_text(cast)),
+        _ => None,
+    }
+}
+
+/// `$1::text`, `'off'::text`: a cast that changes nothing.
+fn is_text(cast: &pg_query::protobuf::TypeCast) -> bool {
+    let named = cast.type_name.as_ref().and_then(|named| strings(&named.names).ok());
+    named.is_some_and(|parts| matches!(parts.as_slice(), ["text"] | ["pg_catalog", "text"]))
+}
+
+fn boolean(node: &Node) -> Option<bool> {
+    let NodeEnum::AConst(constant) = inner(node).ok()? else { return None };
+    if let Some(Val::Boolval(value)) = &constant.val { Some(value.boolval) } else { None }
+}
