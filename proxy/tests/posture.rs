@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vitrine::demo::postgres::{Options, Server};
+use vitrine::demo::postgres::{Options, Server, free_port};
 use vitrine::upstream::posture::{Guard, Posture, ProperRole, Rule, Severity, inspect, proper_role_sql};
 use vitrine::upstream::{Pool, PoolLimits, Target, sql_client};
 
@@ -338,10 +338,7 @@ async fn a_strict_guard_lets_a_pool_lend_only_while_its_role_cannot_write() {
     guard.refresh().await;
     let error = pool.lease(None).await.expect_err("the role could write");
     assert_eq!(error.sqlstate().code(), "42501");
-    assert_eq!(
-        error.to_string(),
-        "upstream role \"reader\" could write (table_writes), and the posture is strict"
-    );
+    assert_eq!(error.to_string(), "upstream role \"reader\" could write (table_writes), and the posture is strict");
     server.psql_in("shop", "REVOKE DELETE ON sales.orders FROM reader").unwrap();
     guard.refresh().await;
     pool.lease(None).await.expect("proper again").release();
@@ -393,4 +390,71 @@ async fn a_lenient_guard_only_warns() {
     guard.refresh().await;
     pool.lease(None).await.expect("after it").release();
     assert!(guard.latest().unwrap().can_write());
+}
+
+/// A `vitrine serve` in development mode, without TLS, in front of one role.
+struct Gateway {
+    process: std::process::Child,
+    port: u16,
+    _folder: tempfile::TempDir,
+}
+
+impl Gateway {
+    fn start(customer_url: &str, posture: &str) -> Self {
+        let (port, admin) = (free_port().unwrap(), free_port().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let process = std::process::Command::new(env!("CARGO_BIN_EXE_vitrine"))
+            .arg("serve")
+            .env_clear()
+            .env("VITRINE_SERVER_RUN_DIR", folder.path().join("run"))
+            .env("VITRINE_MODE", "development")
+            .env("VITRINE_POSTURE", posture)
+            .env("VITRINE_LISTEN", format!("127.0.0.1:{port}"))
+            .env("VITRINE_ADMIN_LISTEN", format!("127.0.0.1:{admin}"))
+            .env("VITRINE_CUSTOMER_URL", customer_url)
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, port, _folder: folder }
+    }
+
+    /// What a client gets for a query: its answer, or the SQLSTATE.
+    async fn ask(&self) -> Result<i64, String> {
+        let url = format!("postgres://tester@127.0.0.1:{}/shop", self.port);
+        let before = Instant::now();
+        loop {
+            match tokio_postgres::connect(&url, tokio_postgres::NoTls).await {
+                Ok((client, connection)) => {
+                    tokio::spawn(connection);
+                    let row = client.query_one("SELECT count(*) FROM sales.orders", &[]).await;
+                    return row.map(|row| row.get(0)).map_err(|error| format!("{error:?}"));
+                }
+                Err(error) if error.as_db_error().is_some() => return Err(format!("{error:?}")),
+                Err(error) => assert!(before.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_strict_gateway_serves_a_proper_role_and_refuses_one_that_could_write() {
+    let server = server();
+    proper(&server, "reader");
+    let strict = Gateway::start(&server.url("reader", "shop"), "strict");
+    assert_eq!(strict.ask().await, Ok(0));
+
+    let refused = Gateway::start(&server.url("postgres", "shop"), "strict").ask().await.expect_err("a superuser");
+    assert!(refused.contains("42501") && refused.contains("could write (superuser)"), "{refused}");
+
+    let lenient = Gateway::start(&server.url("postgres", "shop"), "warn");
+    assert_eq!(lenient.ask().await, Ok(0));
 }

@@ -14,6 +14,7 @@ use crate::session;
 use crate::session::verdict::Memory;
 use crate::sql;
 use crate::upstream::catalog::{Watch, WatchLimits};
+use crate::upstream::posture::{Guard, Rule};
 use crate::upstream::{Pool, PoolLimits, Target, sql_pool};
 
 /// Verdicts kept for one database.
@@ -55,8 +56,14 @@ fn database(config: &Config, entry: &config::Database, policy: &Arc<Policy>) -> 
 }
 
 fn route(config: &Config, entry: &config::Database, target: Target) -> Route {
+    let pool = Pool::new(target, pool_limits(config, entry.pool_size));
+    let rule = match config.posture {
+        config::Posture::Strict => Rule::Strict,
+        config::Posture::Warn => Rule::Warn,
+    };
     Route {
-        pool: Pool::new(target, pool_limits(config, entry.pool_size)),
+        guard: Guard::new(pool.clone(), rule, config.watch.posture_refresh_ms.duration()),
+        pool,
         greeting: ArcSwapOption::empty(),
         greetings: Mutex::default(),
     }

@@ -18,6 +18,7 @@ use crate::session::verdict::{Asked, Memory, Reviewed, Verdicts, Versions};
 use crate::session::{Limits as SessionLimits, Stall};
 use crate::sql::{Limits as ReaderLimits, Rule};
 use crate::upstream::catalog::Watch;
+use crate::upstream::posture::Guard;
 use crate::upstream::{Parameters, Pool, SessionFacts};
 
 /// Everything a session needs that is not its own.
@@ -71,6 +72,8 @@ pub struct Database {
 pub struct Route {
     /// Connections of one upstream role.
     pub pool: Pool,
+    /// Wall 6: looks at what that role could do, and holds the pool where the posture is strict.
+    pub guard: Guard,
     /// What the upstream says of a session without client settings; empty before the first connection.
     pub greeting: ArcSwapOption<Greeting>,
     /// The same for sessions with start-up settings, by those settings.
@@ -95,7 +98,11 @@ impl Gateway {
         let outage = databases.values().find_map(|database| {
             database.default_route.pool.stats().outage.map(|why| format!("{}: {why}", database.name))
         });
+        let held = databases.values().find_map(|database| {
+            database.default_route.pool.held().map(|why| format!("{}: {why}", database.name))
+        });
         vec![
+            ("posture", held.map_or(Ok(()), Err)),
             ("catalog", blind.map_or(Ok(()), |database| Err(format!("{}: no fresh catalog", database.name)))),
             ("upstream", outage.map_or(Ok(()), Err)),
         ]

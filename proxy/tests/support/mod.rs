@@ -16,6 +16,7 @@ use vitrine::policy::Policy;
 use vitrine::session::verdict::Memory;
 use vitrine::sql;
 use vitrine::upstream::catalog::{Watch, WatchLimits};
+use vitrine::upstream::posture::{Guard, Rule};
 use vitrine::upstream::{Pool, PoolLimits, Target, sql_pool};
 
 /// A gateway on a loopback port; it ends with the test's runtime.
@@ -47,8 +48,10 @@ pub async fn front(server: &Server, role: &str, database: &str, pool: PoolLimits
     let target = Target::from_url(&server.url(role, database)).unwrap();
     let watch = Arc::new(Watch::new(sql_pool(&target, 2).unwrap(), WatchLimits::default()));
     watch.refresh().await.unwrap();
+    let pool = Pool::new(target, pool);
     let route = Arc::new(Route {
-        pool: Pool::new(target, pool),
+        guard: Guard::new(pool.clone(), Rule::Warn, Duration::from_secs(300)),
+        pool,
         greeting: ArcSwapOption::empty(),
         greetings: parking_lot::Mutex::default(),
     });

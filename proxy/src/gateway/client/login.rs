@@ -169,6 +169,7 @@ async fn greeting(route: &Arc<Route>) -> Result<Arc<Greeting>, Box<Report>> {
     if let Some(known) = route.greeting.load_full() {
         return Ok(known);
     }
+    route.guard.ready().await;
     let empty = Arc::new(Settings::new());
     let mut lease = route.pool.lease(Some(&empty)).await.map_err(|error| Box::new(no_connection(&error)))?;
     let sql = replay(&lease.settings, &empty);

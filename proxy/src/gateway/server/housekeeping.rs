@@ -1,4 +1,4 @@
-//! What runs beside the sessions: the catalog watch of each database, and the sweep of its pools.
+//! What runs beside the sessions: the catalog watch of each database, the sweep of its pools, the look at its roles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,10 @@ impl BackgroundService for Housekeeping {
             let watch = Arc::clone(&database.catalog);
             tasks.spawn(async move { watch.run().await });
             tasks.spawn(sweep(Arc::clone(database)));
+            for route in std::iter::once(&database.default_route).chain(database.routes.values()) {
+                let route = Arc::clone(route);
+                tasks.spawn(async move { route.guard.run().await });
+            }
         }
         // Sessions that finish their transaction after the listeners closed still need a fresh catalog: the tasks end
         // with the process, not with the first sign of its end.

@@ -118,6 +118,12 @@ impl Pool {
         self.start_connectors(connectors);
     }
 
+    /// Why nothing is lent, where [`Self::hold`] said so.
+    #[must_use]
+    pub fn held(&self) -> Option<PoolError> {
+        self.0.state.lock().held.clone()
+    }
+
     /// Lends nothing until told otherwise (`None`), and fails those who wait. What is lent already is not touched.
     pub fn hold(&self, why: Option<PoolError>) {
         let mut state = self.0.state.lock();

@@ -52,9 +52,9 @@ impl Guard {
         guard
     }
 
-    /// Waits for the first look. Whether it found the role proper shows when the pool is asked.
+    /// Waits for the first look, where it matters. Whether it found the role proper shows when the pool is asked.
     pub async fn ready(&self) {
-        if self.latest.load().is_none() {
+        if self.rule == Rule::Strict && self.latest.load().is_none() {
             let mut last_try = self.last_try.lock().await;
             let just_now = last_try.is_some_and(|tried| tried.elapsed() < SOON);
             if self.latest.load().is_none() && !just_now {
