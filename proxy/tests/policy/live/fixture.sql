@@ -145,3 +145,43 @@ CREATE TABLE app.folded (id int, CHECK (id < public.lies()));
 CREATE TABLE app.indexed (id int, name text);
 CREATE FUNCTION app.normal(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN $1; END $$;
 CREATE INDEX ON app.indexed (app.normal(name));
+
+-- Every kind of node that a definition can hold.
+CREATE TABLE app.parent (a int, b text);
+CREATE TABLE app.child (c int) INHERITS (app.parent);
+CREATE DOMAIN app.far_place AS app.place CHECK ((VALUE).x > 0);
+CREATE TABLE app.t (id int, j jsonb, a int[], n text);
+CREATE VIEW app.nodes_4 AS
+  SELECT id, count(*) OVER w, first_value(n) OVER (PARTITION BY id ORDER BY id RANGE BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM app.t WINDOW w AS (ORDER BY id GROUPS 2 PRECEDING);
+CREATE VIEW app.nodes_6 AS
+  SELECT (t).id, t.a[1:2] b1, t.*::text AS w, ROW(1,2) = ROW(id, 3) AS r, ROW(1,2) < ROW(id,3) AS r2, xmlforest(n AS q) b2, xmlserialize(content xml '<a/>' AS text) b3, xmlparse(document '<a/>') b4, xml '<a/>' IS DOCUMENT AS d, current_user, current_timestamp(2) b5, localtime b6, session_user, current_catalog, id IS NOT DISTINCT FROM 3 AS z, NOT (id > 2) AS nn, id IN (1,2) AS i, id = ALL(a) AS al, (SELECT max(id) FROM app.t) AS sub, ARRAY(SELECT 1) AS arr, (3,4) = (SELECT 1,2) as rc, n SIMILAR TO 'a%' b7, n LIKE 'b' ESCAPE '!' b8, overlay(n PLACING 'a' FROM 1) b9, (id::text)::varchar(3) b10, CASE id WHEN 1 THEN 2 END b11, generate_series(1, id) b12, format('%s', VARIADIC a) b13, make_interval(days => id) b14, id::numeric(3,1) b15, a::text[] b16, '{1}'::text[]::int[] b17, xmlpi(name php), xmlroot(xml '<a/>', version '1.0') b18, xmlconcat('<a/>', '<b/>') b19, greatest(id, 1) b20, (id > 1) IS UNKNOWN b21 FROM (SELECT id, a, n FROM app.t) t;
+CREATE VIEW app.nodes_7 AS
+  SELECT 1 AS one FROM ROWS FROM (generate_series(1,2), json_to_record('{}') AS (a int)) WITH ORDINALITY, LATERAL (VALUES (1, 'x')) v, app.t TABLESAMPLE system (1);
+CREATE VIEW app.nodes_8 AS
+  SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY id), rank(3) WITHIN GROUP (ORDER BY id) r, count(DISTINCT n) FILTER (WHERE id > 1) c, grouping(n), n COLLATE "C" FROM app.t GROUP BY ROLLUP (n) HAVING count(*) > 1 ORDER BY 1 LIMIT 3 OFFSET 1;
+CREATE VIEW app.nodes_9 AS
+  SELECT id FROM app.t UNION SELECT 1 EXCEPT (SELECT 2 INTERSECT ALL SELECT 3) ORDER BY 1 FETCH FIRST 2 ROWS WITH TIES;
+CREATE VIEW app.nodes_10 AS
+  SELECT a.id FROM app.t a JOIN app.t b USING (id) LEFT JOIN app.t c ON c.id = a.id FULL JOIN (app.t d CROSS JOIN app.t e) ON d.id = e.id;
+CREATE VIEW app.nodes_11 AS
+  SELECT (ROW(c.*)::app.child::app.parent).a, (ROW(1, 2)::app.place).x, ROW(1, 2)::app.place::app.far_place FROM app.child c;
+DO $do$ BEGIN
+  IF current_setting('server_version_num')::int >= 170000 THEN
+    EXECUTE $q$ CREATE VIEW app.nodes_json_1 AS SELECT jt.* FROM app.t, JSON_TABLE(j, '$[*]' PASSING 1 AS z COLUMNS (o FOR ORDINALITY, a int PATH '$.a' DEFAULT 3 ON EMPTY ERROR ON ERROR, b text FORMAT JSON PATH '$', c boolean EXISTS PATH '$.c', NESTED PATH '$.k[*]' COLUMNS (d text PATH '$.d'))) jt $q$;
+    EXECUTE $q$ CREATE VIEW app.nodes_json_2 AS SELECT JSON_VALUE(j, '$.a' RETURNING int DEFAULT 1 ON EMPTY), JSON_QUERY(j, '$.a' WITH WRAPPER KEEP QUOTES), JSON_EXISTS(j, '$.x') FROM app.t $q$;
+    EXECUTE $q$ CREATE VIEW app.nodes_json_3 AS SELECT JSON('{}') AS c, JSON_SCALAR(1) AS s, JSON_SERIALIZE('{}') AS se FROM app.t $q$;
+  ELSE
+    CREATE VIEW app.nodes_json_1 AS SELECT 1; CREATE VIEW app.nodes_json_2 AS SELECT 1; CREATE VIEW app.nodes_json_3 AS SELECT 1;
+  END IF;
+  IF current_setting('server_version_num')::int >= 160000 THEN
+    EXECUTE $q$ CREATE VIEW app.nodes_json_4 AS SELECT JSON_OBJECT('a': 1) a, JSON_ARRAY(1, 2 NULL ON NULL RETURNING jsonb) b, JSON_ARRAYAGG(id ORDER BY id) c, JSON_OBJECTAGG(n: id) d FROM app.t $q$;
+    EXECUTE $q$ CREATE VIEW app.nodes_json_5 AS SELECT n IS JSON OBJECT AS isj FROM app.t $q$;
+  ELSE
+    CREATE VIEW app.nodes_json_4 AS SELECT 1; CREATE VIEW app.nodes_json_5 AS SELECT 1;
+  END IF;
+  IF current_setting('server_version_num')::int >= 140000 THEN
+    EXECUTE $q$ CREATE VIEW app.nodes_cycle AS WITH RECURSIVE r(id, p) AS (SELECT id, n FROM app.t UNION ALL SELECT r.id + 1, p FROM r) SEARCH DEPTH FIRST BY id SET ord CYCLE id SET c TO true DEFAULT false USING path SELECT id, p FROM r $q$;
+  ELSE
+    CREATE VIEW app.nodes_cycle AS SELECT 1;
+  END IF;
+END $do$;
