@@ -67,38 +67,46 @@ impl Session {
     /// The answer that stands next in line.
     fn answer(&mut self, tag: u8, body: &[u8]) -> Relay {
         let forward = |answer: bool| if answer { Relay::Forward } else { Relay::Swallow };
-        match (tag, self.expect.pop_front()) {
-            (b'1', Some(Expect::Parse { answer, real: true, .. })) => forward(answer.is_some()),
-            (b'2', Some(Expect::Bind { answer })) | (b'3', Some(Expect::Close { answer })) => forward(answer),
-            (b't', Some(expect @ Expect::DescribeStatement)) => {
-                self.expect.push_front(expect);
+        let Some(expected) = self.expect.pop_front() else { return out_of_place(tag) };
+        match (tag, expected) {
+            (b'1', Expect::Parse { answer, real: true, .. }) => forward(answer.is_some()),
+            (b'2', Expect::Bind { answer }) | (b'3', Expect::Close { answer }) => forward(answer),
+            (b't', Expect::DescribeStatement) => {
+                self.expect.push_front(Expect::DescribeStatement);
                 Relay::Forward
             }
-            (b'T' | b'n', Some(Expect::DescribeStatement)) | (b'T', Some(Expect::DescribePortal { .. })) => {
-                Relay::Forward
-            }
-            (b'n', Some(Expect::DescribePortal { answer_no_data })) => forward(answer_no_data),
-            (b'D' | b'H' | b'd' | b'c', Some(Expect::Execute { effect, shift, answer })) => {
+            (b'T' | b'n', Expect::DescribeStatement) | (b'T', Expect::DescribePortal { .. }) => Relay::Forward,
+            (b'n', Expect::DescribePortal { answer_no_data }) => forward(answer_no_data),
+            (b'D' | b'H' | b'd' | b'c', Expect::Execute { effect, shift, answer }) => {
                 self.expect.push_front(Expect::Execute { effect, shift, answer });
                 forward(answer)
             }
-            (b'C', Some(Expect::Execute { effect, answer, .. })) => {
+            (b'C', Expect::Execute { effect, answer, .. }) => {
                 self.completed(effect, body);
                 forward(answer)
             }
-            (b's' | b'I', Some(Expect::Execute { answer, .. })) => forward(answer),
-            (tag, _) => Relay::Fault(UpstreamFault::OutOfPlace(tag)),
+            (b's' | b'I', Expect::Execute { answer, .. }) => forward(answer),
+            (
+                tag,
+                Expect::Local(_)
+                | Expect::Refuse(_)
+                | Expect::Parse { .. }
+                | Expect::Bind { .. }
+                | Expect::DescribeStatement
+                | Expect::DescribePortal { .. }
+                | Expect::Execute { .. }
+                | Expect::Close { .. }
+                | Expect::Ready
+                | Expect::Replay,
+            ) => out_of_place(tag),
         }
     }
 
     fn completed(&mut self, effect: Effect, body: &[u8]) {
-        let effect = match effect {
-            Effect::EndTransaction { chain, .. } => {
-                let commit = backend::decode_command_complete(body).is_ok_and(|tag| tag == "COMMIT");
-                Effect::EndTransaction { commit, chain }
-            }
-            other => other,
-        };
+        let mut effect = effect;
+        if let Effect::EndTransaction { commit, .. } = &mut effect {
+            *commit = backend::decode_command_complete(body).is_ok_and(|tag| tag == "COMMIT");
+        }
         portal::apply(&mut self.confirmed, &effect);
         match effect {
             Effect::Hold(name) => {
@@ -291,6 +299,10 @@ impl Session {
             tag => Relay::Fault(UpstreamFault::OutOfPlace(tag)),
         }
     }
+}
+
+fn out_of_place(tag: u8) -> Relay {
+    Relay::Fault(UpstreamFault::OutOfPlace(tag))
 }
 
 fn moved(name: &str, value: &str) -> bool {

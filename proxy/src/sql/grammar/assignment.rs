@@ -64,16 +64,20 @@ fn assignment(call: &FuncCall) -> Option<Assignment> {
     Some(Assignment { name: name.to_ascii_lowercase(), value: value_of(value)?, scope })
 }
 
+/// `None` for anything but a text, NULL or a parameter: then the call is no assignment, and the policy refuses it.
 fn value_of(node: &Node) -> Option<Assigned> {
-    match inner(node).ok()? {
-        NodeEnum::ParamRef(parameter) => u16::try_from(parameter.number).ok().map(Assigned::Parameter),
-        NodeEnum::AConst(constant) if constant.isnull => Some(Assigned::Default),
-        NodeEnum::AConst(constant) => match &constant.val {
-            Some(Val::Sval(text)) => Some(Assigned::Text(text.sval.clone())),
-            Some(Val::Ival(_) | Val::Fval(_) | Val::Boolval(_) | Val::Bsval(_)) | None => None,
-        },
-        NodeEnum::TypeCast(cast) => value_of(cast.arg.as_deref()?).filter(|_| is_text(cast)),
-        _ => None,
+    let node = inner(node).ok()?;
+    if let NodeEnum::ParamRef(parameter) = node {
+        return u16::try_from(parameter.number).ok().map(Assigned::Parameter);
+    }
+    if let NodeEnum::TypeCast(cast) = node {
+        return value_of(cast.arg.as_deref()?).filter(|_| is_text(cast));
+    }
+    let NodeEnum::AConst(constant) = node else { return None };
+    match &constant.val {
+        _ if constant.isnull => Some(Assigned::Default),
+        Some(Val::Sval(text)) => Some(Assigned::Text(text.sval.clone())),
+        Some(Val::Ival(_) | Val::Fval(_) | Val::Boolval(_) | Val::Bsval(_)) | None => None,
     }
 }
 

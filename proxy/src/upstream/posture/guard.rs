@@ -46,8 +46,7 @@ impl Guard {
     /// A guard that has not looked yet. Under [`Rule::Strict`] the pool is held from now on.
     #[must_use]
     pub fn new(pool: Pool, rule: Rule, interval: Duration) -> Self {
-        let guard =
-            Self { pool, rule, interval, latest: ArcSwapOption::empty(), last_try: Mutex::default() };
+        let guard = Self { pool, rule, interval, latest: ArcSwapOption::empty(), last_try: Mutex::default() };
         guard.hold(SqlState::CANNOT_CONNECT_NOW, "what the upstream role could do is not known yet");
         guard
     }
