@@ -17,11 +17,28 @@ const TOKENS_PER_LEVEL: usize = 2;
 const TOKEN_STACK_BYTES: usize = if cfg!(debug_assertions) { 64 << 10 } else { 16 << 10 };
 const BASE_STACK_BYTES: usize = 1 << 20;
 
-/// The stack that reading a text needs at most, bytes.
+/// A chain of ANDs and ORs is flat to the grammar and deep to the second reader, whose nodes are dropped on a small frame.
+const CONDITION_TOKENS_MAX: usize = 200_000;
+const CONDITION_STACK_BYTES: usize = 1 << 10;
+
+/// Most tokens of the deepest branch that a text may have to be read on whatever stack is there.
+const SHALLOW_TOKENS_MAX: usize = 256;
+
+/// How deep a text is at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Depth {
+    /// The stack that reading it needs, bytes.
+    pub(super) stack_bytes: usize,
+    /// It needs a thread of its own: libpg_query allows itself as much stack as it takes the thread to have, and does
+    /// not know of stacks that were switched. On those it stops at 100 KiB, some 450 levels.
+    pub(super) own_thread: bool,
+}
+
+/// Measures a text before it is read.
 ///
 /// # Errors
 /// A refusal when the text is longer or deeper than the limits allow.
-pub(super) fn measure(text: &str, limits: &Limits) -> Result<usize, Denial> {
+pub(super) fn measure(text: &str, limits: &Limits) -> Result<Depth, Denial> {
     if text.len() > limits.statement_bytes_max {
         return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement is too long")
             .detail(format!("it has {} bytes, the limit is {}", text.len(), limits.statement_bytes_max)));
@@ -46,11 +63,16 @@ pub(super) fn measure(text: &str, limits: &Limits) -> Result<usize, Denial> {
             continue;
         }
         branches.add(token.lexeme, spelling);
-        if branches.tokens > branch_tokens_max {
+        if branches.tokens > branch_tokens_max || branches.conditions > CONDITION_TOKENS_MAX {
             return Err(too_deep().at(position));
         }
     }
-    Ok(BASE_STACK_BYTES.saturating_add(branches.tokens_max.saturating_mul(TOKEN_STACK_BYTES)))
+    let branch = branches.tokens_max.saturating_mul(TOKEN_STACK_BYTES);
+    let conditions = branches.conditions_max.saturating_mul(CONDITION_STACK_BYTES);
+    Ok(Depth {
+        stack_bytes: BASE_STACK_BYTES.saturating_add(branch).saturating_add(conditions),
+        own_thread: branches.tokens_max > SHALLOW_TOKENS_MAX,
+    })
 }
 
 fn nesting(message: &str, limit: usize) -> Denial {
@@ -67,6 +89,9 @@ struct Branches {
     /// The sum of them all, now and at its highest.
     tokens: usize,
     tokens_max: usize,
+    /// The same for what stands before an AND or OR.
+    conditions: usize,
+    conditions_max: usize,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -74,6 +99,8 @@ struct Branch {
     is_case: bool,
     /// Tokens since the last comma, AND or OR: the grammar flattens lists and chains of these.
     tokens: usize,
+    /// Tokens before that, since the last comma.
+    conditions: usize,
     /// UNIONs, JOINs and their like: a chain of them goes deeper across all of those.
     chained: usize,
 }
@@ -83,10 +110,14 @@ impl Branches {
         match lexeme {
             Lexeme::Sign(b'(' | b'[') => self.open(false),
             Lexeme::Sign(b')' | b']') => self.close(false),
-            Lexeme::Sign(b',') => self.restart(),
+            Lexeme::Sign(b',') => {
+                self.restart();
+                let conditions = std::mem::take(&mut self.current().conditions);
+                self.conditions -= conditions;
+            }
             Lexeme::Sign(b';') if self.open.is_empty() => {
                 self.top = Branch::default();
-                self.tokens = 0;
+                (self.tokens, self.conditions) = (0, 0);
             }
             Lexeme::Word => self.word(spelling),
             Lexeme::QuotedWord
@@ -98,6 +129,7 @@ impl Branches {
             | Lexeme::Comment(_) => self.count(),
         }
         self.tokens_max = self.tokens_max.max(self.tokens);
+        self.conditions_max = self.conditions_max.max(self.conditions);
     }
 
     fn word(&mut self, word: &str) {
@@ -130,6 +162,7 @@ impl Branches {
         }
         while let Some(closed) = self.open.pop() {
             self.tokens -= closed.tokens + closed.chained;
+            self.conditions -= closed.conditions;
             // A CASE that never ends inside its brackets is a fault of syntax; the brackets count.
             if closed.is_case == is_case {
                 return;
@@ -138,7 +171,10 @@ impl Branches {
     }
 
     fn restart(&mut self) {
-        let tokens = std::mem::take(&mut self.current().tokens);
+        let branch = self.current();
+        let tokens = std::mem::take(&mut branch.tokens);
+        branch.conditions += tokens;
+        self.conditions += tokens;
         self.tokens -= tokens;
         self.count();
     }
@@ -158,8 +194,9 @@ mod tests {
     use super::*;
 
     fn tokens(text: &str) -> usize {
-        let stack = measure(text, &Limits::default()).unwrap();
-        (stack - BASE_STACK_BYTES) / TOKEN_STACK_BYTES
+        let mut branches = Branches::default();
+        Lexer::new(text).for_each(|token| branches.add(token.lexeme, &text[token.span.clone()]));
+        branches.tokens_max
     }
 
     #[test]

@@ -30,11 +30,22 @@ use crate::wire::sqlstate::SqlState;
 /// A [`Denial`] when the text is not PostgreSQL's grammar, reaches a limit, holds a statement that can never be
 /// permitted, or is not the same to both readers.
 pub fn read(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
-    let stack_bytes = gauge::measure(text, limits)?;
-    stacker::maybe_grow(stack_bytes, stack_bytes, || {
-        // Neither reader is ours: a panic in one of them refuses the text and nothing else.
+    let depth = gauge::measure(text, limits)?;
+    if depth.own_thread {
+        return std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("sql reader".to_owned()).stack_size(depth.stack_bytes);
+            let reader = thread.spawn_scoped(scope, || read_twice(text, limits)).map_err(|_| no_stack())?;
+            reader.join().unwrap_or_else(|_| Err(unreadable()))
+        });
+    }
+    // Neither reader is ours: a panic in one of them refuses the text and nothing else.
+    stacker::maybe_grow(depth.stack_bytes, depth.stack_bytes, || {
         catch_unwind(|| read_twice(text, limits)).unwrap_or_else(|_| Err(unreadable()))
     })
+}
+
+fn no_stack() -> Denial {
+    Denial::new(Rule::Limit, SqlState::OUT_OF_MEMORY, "out of memory").detail("no stack for a deeply nested statement")
 }
 
 fn read_twice(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
