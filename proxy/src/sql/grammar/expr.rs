@@ -1,11 +1,13 @@
 //! Values: every node that may stand where one is expected.
 
+mod xml;
+
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
     AArrayExpr, AConst, AExpr, AExprKind, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
     CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, GroupingSet, GroupingSetKind, MinMaxExpr, NamedArgExpr, Node,
-    NullTest, ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast, XmlExpr, XmlSerialize,
+    NullTest, ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast,
 };
 
 use super::bomb::{self, Size};
@@ -358,37 +360,6 @@ impl<'t> Walk<'t> {
             self.uses.value_functions.push(name);
         }
         Ok(Size::NOTHING)
-    }
-
-    fn xml(&mut self, call: &'t XmlExpr) -> Result<Size, Denial> {
-        let XmlExpr {
-            xpr: _,
-            op,
-            name: _,
-            named_args,
-            arg_names: _,
-            args,
-            xmloption: _,
-            indent: _,
-            r#type: _,
-            typmod: _,
-            location: _,
-        } = call;
-        if let Some(name) = columns::xml_name(*op) {
-            self.construct(name);
-        }
-        let mut size = self.all(args)?;
-        for argument in named_args {
-            size = size.plus(self.target(argument)?);
-        }
-        Ok(size)
-    }
-
-    fn xml_serialize(&mut self, call: &'t XmlSerialize) -> Result<Size, Denial> {
-        let XmlSerialize { xmloption: _, expr, type_name, indent: _, location: _ } = call;
-        self.construct("xmlserialize");
-        type_name.as_ref().map_or(Ok(None), |named| self.type_name(named))?;
-        self.maybe(expr.as_deref())
     }
 }
 
