@@ -6,7 +6,10 @@ use super::report;
 use super::source::sources;
 
 const LINES_MAX: usize = 400;
-const FILES_MAX: usize = 12;
+const FILES_MAX: usize = 10;
+
+/// Folders that grew beyond it. They may shrink, and then this list with them.
+const CROWDED: &[(&str, usize)] = &[("proxy/src/sql/grammar", 18), ("proxy/src/session", 14)];
 
 #[test]
 fn files_are_short() {
@@ -28,9 +31,18 @@ fn folders_are_small() {
             *files.entry(folder.to_owned()).or_default() += 1;
         }
     }
-    let crowded = files.iter().filter(|(_, count)| **count > FILES_MAX);
-    let findings: Vec<String> = crowded
-        .map(|(folder, count)| format!("{folder}: {count} files, at most {FILES_MAX}: make a subfolder"))
-        .collect();
+    let mut findings = Vec::new();
+    for (folder, count) in &files {
+        let allowed = CROWDED.iter().find(|(known, _)| known == folder).map_or(FILES_MAX, |(_, allowed)| *allowed);
+        if *count > allowed {
+            findings.push(format!("{folder}: {count} files, at most {allowed}: make a subfolder"));
+        }
+    }
+    for (folder, allowed) in CROWDED {
+        let count = files.get(*folder).copied().unwrap_or_default();
+        if count < *allowed {
+            findings.push(format!("{folder}: only {count} files now: say so in CROWDED of proxy/tests/tidy/sizes.rs"));
+        }
+    }
     report("folders", &findings);
 }
