@@ -11,7 +11,7 @@ use super::object::{
 /// The snapshot's files, by name, from one catalog of each major version, oldest first.
 #[must_use]
 pub fn render(catalogs: &[Catalog]) -> Vec<(&'static str, String)> {
-    let files: [(&str, &str, fn(&Catalog) -> Vec<Row>); 6] = [
+    let files: [(&str, &str, Rows); 6] = [
         ("types.txt", "versions, oid, name, kind, category, preferred, of, array", types),
         (
             "functions.txt",
@@ -25,6 +25,9 @@ pub fn render(catalogs: &[Catalog]) -> Vec<(&'static str, String)> {
     ];
     files.map(|(name, title, rows)| (name, merge(catalogs, title, rows))).into()
 }
+
+/// The rows of one file, from one server.
+type Rows = fn(&Catalog) -> Vec<Row>;
 
 /// A line: `key` tells objects apart between versions, `fields` is everything after the versions.
 struct Row {
@@ -69,7 +72,7 @@ impl Field {
     }
 }
 
-fn merge(catalogs: &[Catalog], title: &str, rows: fn(&Catalog) -> Vec<Row>) -> String {
+fn merge(catalogs: &[Catalog], title: &str, rows: Rows) -> String {
     let mut merged: BTreeMap<String, (Vec<u32>, Vec<Field>)> = BTreeMap::new();
     for catalog in catalogs {
         let major = catalog.objects().server_version / 10_000;

@@ -115,7 +115,7 @@ fn value<'a>(uses: &mut TreeUses, field: &str, word: &'a str, words: &mut Words<
     if words.next() != Some("o") {
         return Err(UnreadableTree(format!("field {field} without OIDs")));
     }
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if word == ")" {
             return Ok(());
         }

@@ -98,9 +98,9 @@ impl Gateway {
         let outage = databases.values().find_map(|database| {
             database.default_route.pool.stats().outage.map(|why| format!("{}: {why}", database.name))
         });
-        let held = databases.values().find_map(|database| {
-            database.default_route.pool.held().map(|why| format!("{}: {why}", database.name))
-        });
+        let held = databases
+            .values()
+            .find_map(|database| database.default_route.pool.held().map(|why| format!("{}: {why}", database.name)));
         vec![
             ("posture", held.map_or(Ok(()), Err)),
             ("catalog", blind.map_or(Ok(()), |database| Err(format!("{}: no fresh catalog", database.name)))),

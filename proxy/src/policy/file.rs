@@ -155,7 +155,7 @@ impl Policy {
                 .is_some_and(|(in_schema, named)| in_schema == schema && (named == "*" || named == name))
         };
         (schema == "pg_catalog" || schema == "pg_toast")
-            && list::HIDDEN.iter().any(|entry| matches(&entry))
+            && list::HIDDEN.iter().any(matches)
             && !listed(&self.shown_relations, schema, name)
     }
 

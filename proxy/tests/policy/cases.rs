@@ -6,7 +6,7 @@ use std::path::Path;
 use vitrine::check::{Reviewer, Verdict, position};
 
 /// Checks every file of a folder.
-pub fn check(folder: &str, reviewer: &Reviewer) {
+pub(crate) fn check(folder: &str, reviewer: &Reviewer) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy").join(folder);
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|end| end == "txt"));

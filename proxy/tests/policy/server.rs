@@ -8,7 +8,7 @@ use vitrine::policy::Policy;
 use vitrine::upstream::{Target, catalog, sql_client};
 
 /// Starts one and loads the traps.
-pub fn with_traps() -> Server {
+pub(crate) fn with_traps() -> Server {
     let server = Server::start(Options::default()).unwrap();
     server.psql(include_str!("live/fixture.sql")).unwrap();
     server.psql("CREATE ROLE looker LOGIN").unwrap();
@@ -16,7 +16,7 @@ pub fn with_traps() -> Server {
 }
 
 /// A reviewer against its catalog, loaded by a role without any privilege.
-pub fn reviewer(server: &Server, policy: Policy) -> Reviewer {
+pub(crate) fn reviewer(server: &Server, policy: Policy) -> Reviewer {
     let url = server.url("looker", "postgres");
     let catalog = block_on(async move {
         let (client, task) = sql_client(&Target::from_url(&url).unwrap()).await.unwrap();
