@@ -7,6 +7,8 @@
 mod bound;
 pub mod dispatch;
 pub mod failure;
+mod fold;
+mod generations;
 mod op;
 mod portal;
 mod receive;

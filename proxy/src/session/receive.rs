@@ -123,7 +123,7 @@ impl Session {
                 return Ok(());
             }
         };
-        let prepared = match permitted.as_slice() {
+        let prepared = match &**permitted {
             [] => self.empty(&reviewed),
             [one] => self.prepare(&reviewed, one, name),
             _ => {

@@ -1,12 +1,11 @@
 //! Verdicts, and the memory of them.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::Mutex;
-
+use super::fold::{fold, holds_for_any_number};
+use super::generations::Generations;
 use super::scope::SettingsScope;
 use crate::policy::Permitted;
 use crate::sql::Denial;
@@ -26,7 +25,7 @@ pub struct Reviewed {
     /// Versions of what it was reviewed with.
     pub versions: Versions,
     /// Every statement, permitted; or the first denial.
-    pub outcome: Result<Vec<Permitted>, Denial>,
+    pub outcome: Result<Arc<[Permitted]>, Denial>,
     uses: AtomicU32,
 }
 
@@ -48,7 +47,19 @@ impl Reviewed {
             parameter_types: asked.parameter_types.into(),
             scope: Arc::clone(asked.scope),
             versions,
-            outcome,
+            outcome: outcome.map(Arc::from),
+            uses: AtomicU32::new(0),
+        }
+    }
+
+    /// The same verdict on a text that differs in numbers alone.
+    fn on(&self, text: &str) -> Self {
+        Self {
+            text: text.into(),
+            parameter_types: Arc::clone(&self.parameter_types),
+            scope: Arc::clone(&self.scope),
+            versions: self.versions,
+            outcome: self.outcome.clone(),
             uses: AtomicU32::new(0),
         }
     }
@@ -58,9 +69,12 @@ impl Reviewed {
         self.uses.fetch_add(1, Ordering::Relaxed) + 1 >= HOT_USES
     }
 
-    fn answers(&self, asked: &Asked<'_>, versions: Versions) -> bool {
+    fn is_for(&self, text: &str, asked: &Asked<'_>, versions: Versions) -> bool {
+        *self.text == *text && self.is_under(asked, versions)
+    }
+
+    fn is_under(&self, asked: &Asked<'_>, versions: Versions) -> bool {
         self.versions == versions
-            && *self.text == *asked.text
             && *self.parameter_types == *asked.parameter_types
             && (Arc::ptr_eq(&self.scope, asked.scope) || self.scope == *asked.scope)
     }
@@ -85,74 +99,60 @@ pub trait Verdicts {
     fn current(&self, reviewed: &Reviewed) -> bool;
 }
 
-/// A bounded memory of verdicts. Entries are found by hash and compared in full. Two generations approximate
-/// least recently used: what is not asked for while a generation fills is forgotten.
+/// A bounded memory of verdicts: by the whole text, and by the text without its numbers where they do not matter.
 #[derive(Debug)]
 pub struct Memory {
-    shards: Vec<Mutex<Shard>>,
+    exact: Generations<Reviewed>,
+    folded: Generations<Folded>,
     hasher: RandomState,
-    shard_entries_max: usize,
-    shard_bytes_max: usize,
 }
 
-#[derive(Debug, Default)]
-struct Shard {
-    young: HashMap<u64, Arc<Reviewed>>,
-    old: HashMap<u64, Arc<Reviewed>>,
-    young_bytes: usize,
+#[derive(Debug)]
+struct Folded {
+    text: String,
+    reviewed: Arc<Reviewed>,
 }
-
-const SHARDS: usize = 16;
 
 impl Memory {
     /// A memory of about `entries_max` verdicts whose texts take about `bytes_max` bytes.
     #[must_use]
     pub fn new(entries_max: usize, bytes_max: usize) -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            exact: Generations::new(entries_max, bytes_max),
+            folded: Generations::new(entries_max / 4, bytes_max / 4),
             hasher: RandomState::new(),
-            shard_entries_max: (entries_max / SHARDS / 2).max(1),
-            shard_bytes_max: (bytes_max / SHARDS / 2).max(1),
         }
     }
 
-    /// The verdict for exactly what is asked.
+    /// The verdict for exactly what is asked; for a text that differs from a known one in numbers alone, that one's.
     #[must_use]
     pub fn recall(&self, asked: &Asked<'_>, versions: Versions) -> Option<Arc<Reviewed>> {
-        let hash = self.hash(asked);
-        let mut shard = self.shard(hash)?.lock();
-        if let Some(found) = shard.young.get(&hash) {
-            return found.answers(asked, versions).then(|| Arc::clone(found));
+        let hash = self.hash(asked.text, asked);
+        if let Some(known) = self.exact.find(hash, |reviewed| reviewed.is_for(asked.text, asked, versions)) {
+            return Some(known);
         }
-        let found = shard.old.get(&hash).filter(|found| found.answers(asked, versions)).cloned()?;
-        self.insert(&mut shard, hash, Arc::clone(&found));
-        Some(found)
+        let text = fold(asked.text)?;
+        let like = |folded: &Folded| folded.text == text && folded.reviewed.is_under(asked, versions);
+        let folded = self.folded.find(self.hash(&text, asked), like)?;
+        let reviewed = Arc::new(folded.reviewed.on(asked.text));
+        self.exact.insert(hash, Arc::clone(&reviewed), asked.text.len());
+        Some(reviewed)
     }
 
     /// Remembers a verdict.
     pub fn remember(&self, reviewed: &Arc<Reviewed>) {
-        let asked = Asked { text: &reviewed.text, parameter_types: &reviewed.parameter_types, scope: &reviewed.scope };
-        let hash = self.hash(&asked);
-        if let Some(shard) = self.shard(hash) {
-            self.insert(&mut shard.lock(), hash, Arc::clone(reviewed));
+        let Reviewed { text, parameter_types, scope, .. } = &**reviewed;
+        let asked = Asked { text, parameter_types, scope };
+        self.exact.insert(self.hash(text, &asked), Arc::clone(reviewed), text.len());
+        let any_number = reviewed.outcome.as_ref().is_ok_and(|permitted| holds_for_any_number(permitted));
+        if any_number && let Some(text) = fold(text) {
+            let (hash, bytes) = (self.hash(&text, &asked), text.len());
+            self.folded.insert(hash, Arc::new(Folded { text, reviewed: Arc::clone(reviewed) }), bytes);
         }
     }
 
-    fn insert(&self, shard: &mut Shard, hash: u64, reviewed: Arc<Reviewed>) {
-        if shard.young.len() >= self.shard_entries_max || shard.young_bytes >= self.shard_bytes_max {
-            shard.old = std::mem::take(&mut shard.young);
-            shard.young_bytes = 0;
-        }
-        shard.young_bytes += reviewed.text.len();
-        shard.young.insert(hash, reviewed);
-    }
-
-    fn hash(&self, asked: &Asked<'_>) -> u64 {
-        self.hasher.hash_one((asked.text, asked.parameter_types, asked.scope))
-    }
-
-    fn shard(&self, hash: u64) -> Option<&Mutex<Shard>> {
-        self.shards.get(usize::try_from(hash >> 60).unwrap_or(0))
+    fn hash(&self, text: &str, asked: &Asked<'_>) -> u64 {
+        self.hasher.hash_one((text, asked.parameter_types, asked.scope))
     }
 }
 
