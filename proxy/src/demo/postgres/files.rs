@@ -56,8 +56,11 @@ impl ServerFiles {
         if !options.durable {
             config.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n");
         }
-        if options.auth == Auth::Md5 {
-            config.push_str("password_encryption = 'md5'\n");
+        match options.auth {
+            Auth::Md5 => config.push_str("password_encryption = 'md5'\n"),
+            // The default only since PostgreSQL 14.
+            Auth::Scram => config.push_str("password_encryption = 'scram-sha-256'\n"),
+            Auth::Trust | Auth::Password => {}
         }
         if let Some(tls) = &options.tls {
             self.write("server.crt", &tls.certificate)?;
