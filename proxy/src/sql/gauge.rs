@@ -12,10 +12,11 @@ use crate::wire::sqlstate::SqlState;
 /// Tokens that one branch of a tree may take for each level of the limit on nesting: an operator and its operand.
 const TOKENS_PER_LEVEL: usize = 2;
 
-/// Stack for each token of the deepest branch, and for everything else. A level of libpg_query's tree takes 24 KiB to
-/// decode without optimisation, at most one level for a token. Memory that is not reached is never touched.
-const TOKEN_STACK_BYTES: usize = if cfg!(debug_assertions) { 64 << 10 } else { 16 << 10 };
-const BASE_STACK_BYTES: usize = 1 << 20;
+/// Stack for each token of the deepest branch, and for everything else. A token is at most one and a half levels of
+/// libpg_query's tree, and a level takes 24 KiB to decode without optimisation, 4 KiB with. What is not reached of it is
+/// never touched.
+const TOKEN_STACK_BYTES: usize = if cfg!(debug_assertions) { 64 << 10 } else { 12 << 10 };
+const BASE_STACK_BYTES: usize = if cfg!(debug_assertions) { 1 << 20 } else { 512 << 10 };
 
 /// A chain of ANDs and ORs is flat to the grammar and deep to the second reader, whose nodes are dropped on a small frame.
 const CONDITION_TOKENS_MAX: usize = 200_000;

@@ -109,7 +109,8 @@ impl<'t> Scope<'t> {
                 level.entries.iter().skip(level.visible_from).filter(|entry| entry.answers(schema, qualifier));
             if let Some(entry) = found.next() {
                 // Two items of one name: PostgreSQL refuses, or tells them apart by rules that the text does not show.
-                return if found.next().is_none() { entry.field(name) } else { FieldSource::Unknown };
+                let alone = found.next().is_none() && entry.is_certain(schema);
+                return if alone { entry.field(name) } else { FieldSource::Unknown };
             }
         }
         FieldSource::Unknown
@@ -126,6 +127,14 @@ impl Entry<'_> {
             // Without a schema of its own the item may be the one meant: the search path decides.
             (Some(wanted), Source::Relation { schema, aliased: false, .. }) => schema.is_none_or(|own| own == wanted),
             (Some(_), Source::Relation { aliased: true, .. } | Source::Columns(_)) => false,
+        }
+    }
+
+    /// Whether an item that answers is surely the one meant: of `schema.name` only an item under its own schema is.
+    fn is_certain(&self, schema: Option<&str>) -> bool {
+        match &self.source {
+            Source::Relation { schema: own, .. } => schema.is_none() || own.is_some(),
+            Source::Columns(_) => schema.is_none(),
         }
     }
 

@@ -4,12 +4,19 @@
 //! that no statement can go on with, so a text cut in front of it ends too early, and one cut behind it is wrong in the
 //! same way: that tells which of several equal tokens is meant.
 
+use super::walk::too_deep;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::lexer::Lexer;
 use crate::wire::sqlstate::SqlState;
 
 /// Longest text whose equal tokens are told apart by parsing prefixes of it, bytes.
 const SEARCHED_BYTES_MAX: usize = 32 << 10;
+
+/// What libpg_query says of a text that nests beyond its own bounds.
+const TOO_DEEP: [&str; 3] = ["memory exhausted", "stack depth limit exceeded", "parse tree is nested too deeply"];
+
+/// A name or a string with bytes that are no UTF-8, out of an escape.
+const BAD_BYTES: &str = "invalid byte sequence for encoding \"UTF8\"";
 
 const NEAR: &str = " at or near \"";
 const END_OF_INPUT: &str = " at end of input";
@@ -18,21 +25,17 @@ const END_OF_INPUT: &str = " at end of input";
 pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
     match error {
         pg_query::Error::Parse(message) => {
-            let state = if message.starts_with("memory exhausted") {
-                SqlState::STATEMENT_TOO_COMPLEX
-            } else {
-                SqlState::SYNTAX_ERROR
-            };
-            let rule = if state == SqlState::SYNTAX_ERROR { Rule::Syntax } else { Rule::Limit };
+            if TOO_DEEP.iter().any(|start| message.starts_with(start)) {
+                return too_deep();
+            }
+            if message.starts_with(BAD_BYTES) {
+                return Denial::new(Rule::Syntax, SqlState::CHARACTER_NOT_IN_REPERTOIRE, message);
+            }
             let position = position(text, &message);
-            Denial::new(rule, state, message).at(position)
+            Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, message).at(position)
         }
         // A name or a string with bytes that are no UTF-8, out of an escape.
-        pg_query::Error::Decode(_) => Denial::new(
-            Rule::Syntax,
-            SqlState::CHARACTER_NOT_IN_REPERTOIRE,
-            "invalid byte sequence for encoding \"UTF8\"",
-        ),
+        pg_query::Error::Decode(_) => Denial::new(Rule::Syntax, SqlState::CHARACTER_NOT_IN_REPERTOIRE, BAD_BYTES),
         pg_query::Error::Conversion(_)
         | pg_query::Error::InvalidJson(_)
         | pg_query::Error::InvalidPointer
