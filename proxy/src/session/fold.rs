@@ -124,10 +124,12 @@ mod tests {
         }
     }
 
-    /// What fold takes for a number must be one to PostgreSQL's own scanner: the trees of both texts differ in constants alone.
+    /// What fold takes for a number must be one to PostgreSQL's own scanner: the same tokens, whatever the numbers.
     #[test]
     fn both_readers_see_the_same_statement_whatever_the_numbers() {
-        let shape = |text: &str| pg_query::normalize(text).unwrap();
+        let tokens = |text: &str| -> Vec<i32> {
+            pg_query::scan(text).unwrap().tokens.iter().map(|token| token.token).collect()
+        };
         for text in [
             "SELECT a FROM t WHERE id = 7 AND b<8 OR c>=9",
             "SELECT a+1, b*2 FROM t LIMIT 10 OFFSET 20",
@@ -135,7 +137,7 @@ mod tests {
             "SELECT 5-3",
         ] {
             let other = fold(text).unwrap().replace(PLACE, "4242");
-            assert_eq!(shape(text), shape(&other), "{text}");
+            assert_eq!(tokens(text), tokens(&other), "{text}");
             let (one, two) = (read(text), read(&other));
             assert_eq!(one, two, "{text}");
         }
