@@ -14,4 +14,5 @@ pub mod policy;
 pub mod session;
 pub mod sql;
 pub mod upstream;
+pub mod verify;
 pub mod wire;

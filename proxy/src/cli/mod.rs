@@ -8,6 +8,7 @@ mod hash_password;
 mod health;
 mod serve;
 mod snapshot;
+mod verify;
 
 use crate::config::Environment;
 use clap::{Parser, Subcommand};
@@ -40,6 +41,8 @@ enum Command {
     HashPassword(hash_password::HashPassword),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(health::Health),
+    /// Attack the database through the gateway, and report what became of each attempt.
+    Verify(verify::Verify),
     #[command(hide = true)]
     Snapshot(snapshot::Snapshot),
 }
@@ -55,6 +58,7 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::Doctor(doctor) => doctor.run(environment),
         Command::HashPassword(hash) => hash.run(),
         Command::Health(health) => health.run(environment),
+        Command::Verify(verify) => verify.run(environment),
         Command::Snapshot(snapshot) => snapshot.run(),
     }
 }

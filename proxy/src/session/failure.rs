@@ -15,6 +15,7 @@ pub fn denied(denial: &Denial, text: &str) -> Report {
         detail: denial.detail.clone(),
         hint: denial.hint.clone(),
         position: denial.position.map(|byte| characters_before(text, byte) + 1),
+        rule: Some(denial.rule.name()),
     }
 }
 

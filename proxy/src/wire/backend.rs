@@ -81,13 +81,24 @@ pub struct Report {
     pub hint: Option<String>,
     /// One-based character position in the query.
     pub position: Option<usize>,
+    /// The rule that refused; sent as the routine, where PostgreSQL names a function of its own, so that a client can
+    /// tell who refused and why.
+    pub rule: Option<&'static str>,
 }
 
 impl Report {
     /// An ERROR.
     #[must_use]
     pub fn error(sqlstate: SqlState, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, sqlstate, message: message.into(), detail: None, hint: None, position: None }
+        Self {
+            severity: Severity::Error,
+            sqlstate,
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+            rule: None,
+        }
     }
 
     /// A FATAL: the connection is closed after it.
@@ -128,6 +139,9 @@ impl Report {
             }
             if let Some(position) = self.position {
                 put_field(out, b'P', &position.to_string());
+            }
+            if let Some(rule) = self.rule {
+                put_field(out, b'R', &format!("vitrine_{rule}"));
             }
             out.put_u8(0);
         });

@@ -70,6 +70,11 @@ fn set(policy: &Policy, name: &str, value: &SetValue) -> Result<(), Denial> {
         return if policy.allows_setting(&name) { Ok(()) } else { Err(not_listed(&name)) };
     };
     match value {
+        // Its default is read-write, whatever the session was pinned to: within a block it would open the transaction.
+        SetValue::Default if name == "transaction_read_only" => {
+            let message = "transaction read-write mode cannot be set through the gateway";
+            Err(Denial::new(Rule::ReadWriteTransaction, SqlState::READ_ONLY_SQL_TRANSACTION, message))
+        }
         // The default is the server's, or what the session was pinned to at its start.
         SetValue::Default => Ok(()),
         SetValue::List(values) => verify(&name, check, &values.join(", "), policy.bounds()),
