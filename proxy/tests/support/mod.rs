@@ -1,6 +1,10 @@
 //! A real PostgreSQL and a gateway in front of it, for tests of the driver.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod raw;
+pub mod reply;
+pub mod script;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -9,6 +9,9 @@ use super::reply::Decoder;
 /// How long a reply may take: far longer than any does, so that a hang fails the test instead of the machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A reply that has not come by then does not come.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// One connection, past authentication.
 pub struct Raw {
     pub socket: TcpStream,
@@ -93,9 +96,16 @@ impl Raw {
     pub fn lines_until_ready(&mut self, mut ready: usize) -> Vec<String> {
         let mut lines = Vec::new();
         while ready > 0 {
-            let Some(message) = self.message() else {
-                lines.push("closed".to_owned());
-                break;
+            let message = match self.message_within(SILENCE) {
+                Ok(Some(message)) => message,
+                Ok(None) => {
+                    lines.push("silence".to_owned());
+                    break;
+                }
+                Err(()) => {
+                    lines.push("closed".to_owned());
+                    break;
+                }
             };
             if message.0 == b'Z' {
                 ready -= 1;

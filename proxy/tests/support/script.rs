@@ -14,6 +14,7 @@
 //! raw Q 'text' x'00' length=9            any message; `length=` lies about its length
 //! bytes x'0001'                          no message at all
 //! wait                                   nothing is sent; what comes unasked is shown
+//! ready 1                                how many ReadyForQuery to wait for, where skipping makes it fewer
 //! ```
 //!
 //! The answer ends with as many ReadyForQuery as were asked for, or when nothing more comes.
@@ -81,19 +82,17 @@ pub fn play(file: &Path, with: &Counterpart<'_>) -> String {
     played
 }
 
-/// The lines in which two texts differ, with what stands before them.
+/// The blocks in which two plays of a file differ.
 pub fn difference(file: &Path, expected: &str, actual: &str) -> Option<String> {
     if expected == actual {
         return None;
     }
-    let name = file.file_name().unwrap().to_string_lossy().into_owned();
-    let (old, new): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
-    let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let show = |lines: &[&str], sign: &str| {
-        lines.iter().skip(same).take(8).map(|line| format!("  {sign} {line}\n")).collect::<String>()
-    };
-    let before: String = old[same.saturating_sub(6)..same].iter().map(|line| format!("    {line}\n")).collect();
-    Some(format!("{name}:{}\n{before}{}{}", same + 1, show(&old, "-"), show(&new, "+")))
+    let mut report = format!("{}\n", file.file_name().unwrap().to_string_lossy());
+    for (old, new) in blocks(expected).iter().zip(&blocks(actual)).filter(|(old, new)| old.expected != new.expected) {
+        let show = |sign: &str, lines: &[String]| lines.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>();
+        report.push_str(&format!("{}{}{}\n", show(" ", &old.source), show("-", &old.expected), show("+", &new.expected)));
+    }
+    Some(report)
 }
 
 fn blocks(text: &str) -> Vec<Block> {
@@ -122,7 +121,7 @@ fn block(part: &str) -> Block {
 
 fn converse(connection: &mut Raw, block: &Block, with: &Counterpart<'_>) -> Vec<String> {
     let mut answers = Vec::new();
-    let (mut bytes, mut ready, mut closes) = (Vec::new(), 0, false);
+    let (mut bytes, mut ready, mut told, mut closes) = (Vec::new(), 0, None, false);
     for line in &block.sent {
         if let Some(parameters) = word(line, "connect") {
             let own = parameters.split_whitespace().map(|pair| pair.split_once('=').unwrap());
@@ -136,12 +135,17 @@ fn converse(connection: &mut Raw, block: &Block, with: &Counterpart<'_>) -> Vec<
             }
             continue;
         }
+        if let Some(count) = word(line, "ready") {
+            told = Some(count.parse().unwrap());
+            continue;
+        }
         let message = encode(line);
         ready += usize::from(matches!(message.first(), Some(b'Q' | b'S' | b'F')));
         closes |= message.first() == Some(&b'X');
         bytes.extend(message);
     }
     connection.send(&bytes);
+    let ready = told.unwrap_or(ready);
     if closes {
         answers.extend(connection.lines_until_ready(usize::MAX));
     } else if ready > 0 {
