@@ -7,10 +7,12 @@ mod support;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use support::script::{self, Counterpart};
-use support::{front, postgres};
+use support::{Front, front, postgres};
 use vitrine::demo::postgres::Server;
+use vitrine::policy::Policy;
 use vitrine::upstream::PoolLimits;
 
 /// The version whose words the files hold.
@@ -40,6 +42,14 @@ fn fixture() -> Server {
     let server = postgres();
     server.psql(FIXTURE).unwrap();
     server
+}
+
+/// The gateway, with the one function of the fixture permitted.
+async fn shouting_front(server: &Server) -> Front {
+    let front = front(server, "postgres", "postgres", PoolLimits::default()).await;
+    let policy = Policy::from_toml("functions = [\"public.shout(text)\"]").unwrap();
+    front.database.policy.store(Arc::new(policy));
+    front
 }
 
 fn rewriting() -> bool {
@@ -89,7 +99,7 @@ fn postgresql_answers_as_written() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_gateway_answers_as_postgresql_does() {
     let server = fixture();
-    let front = front(&server, "postgres", "postgres", PoolLimits::default()).await;
+    let front = shouting_front(&server).await;
     let with = counterpart(front.address);
     let playing = tokio::task::spawn_blocking(move || {
         if server.version_major() == WRITTEN_FROM && !rewriting() {
@@ -105,7 +115,9 @@ async fn the_gateway_answers_as_postgresql_does() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wanted_differences_are_as_written() {
     let server = fixture();
-    let front = front(&server, "postgres", "postgres", PoolLimits::default()).await;
+    let front = shouting_front(&server).await;
     let with = counterpart(front.address);
-    tokio::task::spawn_blocking(move || check(&script::files("session"), as_written, &with, rewriting())).await.unwrap();
+    tokio::task::spawn_blocking(move || check(&script::files("session"), as_written, &with, rewriting()))
+        .await
+        .unwrap();
 }

@@ -14,8 +14,19 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
         return Arc::clone(statement);
     }
     let filled = changes.iter().map(|change| fill(change, values)).collect();
-    let Prepared { key, plan, effect: _, shift, ends_transaction, returns_rows, keep, reviewed, executes } =
-        &**statement;
+    let Prepared {
+        key,
+        plan,
+        effect: _,
+        shift,
+        ends_transaction,
+        returns_rows,
+        keep,
+        reviewed,
+        executes,
+        tag,
+        client_name,
+    } = &**statement;
     Arc::new(Prepared {
         key: Arc::<StatementKey>::clone(key),
         plan: Plan::clone(plan),
@@ -26,6 +37,8 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
         keep: *keep,
         reviewed: reviewed.clone(),
         executes: executes.clone(),
+        tag: *tag,
+        client_name: client_name.clone(),
     })
 }
 

@@ -15,6 +15,8 @@ use crate::wire::frontend;
 pub struct ServerStatements {
     named: HashMap<Arc<StatementKey>, Named>,
     unnamed: Option<Arc<StatementKey>>,
+    /// Names given up and not closed yet.
+    given_up: Vec<String>,
     named_max: usize,
     next_number: u64,
     clock: u64,
@@ -39,7 +41,14 @@ impl ServerStatements {
     /// At most `named_max` statements are kept; the one not used for longest makes room.
     #[must_use]
     pub fn new(named_max: usize) -> Self {
-        Self { named: HashMap::new(), unnamed: None, named_max: named_max.max(1), next_number: 0, clock: 0 }
+        Self {
+            named: HashMap::new(),
+            unnamed: None,
+            given_up: Vec::new(),
+            named_max: named_max.max(1),
+            next_number: 0,
+            clock: 0,
+        }
     }
 
     /// How many are kept.
@@ -56,8 +65,18 @@ impl ServerStatements {
 
     /// Their names are never used again: a plan turned out to be out of date.
     pub fn forget_all(&mut self) {
-        self.named.clear();
+        self.given_up.extend(self.named.drain().map(|(_, named)| server_name(named.number)));
         self.unnamed = None;
+    }
+
+    /// A simple query of the gateway's own went out: it destroys the unnamed statement.
+    pub fn forget_unnamed(&mut self) {
+        self.unnamed = None;
+    }
+
+    /// A Close that the server skipped: to be sent again.
+    pub(super) fn not_closed(&mut self, name: String) {
+        self.given_up.push(name);
     }
 
     pub(super) fn forget(&mut self, statement: &Prepared) {
@@ -77,17 +96,21 @@ impl ServerStatements {
         (!statement.keep && self.unnamed.as_ref() == Some(&statement.key)).then(String::new)
     }
 
-    /// Takes a name for a new statement; the second value is one that has to be closed for it.
-    fn register(&mut self, statement: &Prepared) -> (String, Option<String>) {
+    /// Takes a name for a new statement, giving up the one not used for longest where there are too many.
+    fn register(&mut self, statement: &Prepared) -> String {
         if !statement.keep {
             self.unnamed = Some(Arc::clone(&statement.key));
-            return (String::new(), None);
+            return String::new();
         }
-        let evicted = if self.named.len() >= self.named_max { self.evict() } else { None };
+        if self.named.len() >= self.named_max
+            && let Some(evicted) = self.evict()
+        {
+            self.given_up.push(evicted);
+        }
         self.next_number += 1;
         let named = Named { number: self.next_number, used: self.clock };
         self.named.insert(Arc::clone(&statement.key), named);
-        (server_name(named.number), evicted)
+        server_name(named.number)
     }
 
     fn evict(&mut self) -> Option<String> {
@@ -114,11 +137,17 @@ impl Session {
         match op {
             Op::Local(bytes) => self.expect.push_back(Expect::Local(bytes.clone())),
             Op::Refuse(bytes) => self.expect.push_back(Expect::Refuse(bytes.clone())),
-            Op::Parse { statement, answer } => self.send_parse(statement, answer.as_ref(), statements, out),
+            Op::Fail => {
+                // Numbers begin at 1: no statement has this name, and Bind of it is an error.
+                frontend::put_bind(out, "", &server_name(0), frontend::NO_VALUES_TEXT_RESULTS);
+                self.expect.push_back(Expect::Fail);
+            }
+            Op::Undo(undo) => self.expect.push_back(Expect::Undo(undo.clone())),
+            Op::Parse { statement, answer } => self.send_parse(statement, *answer, statements, out),
             Op::Bind { statement, portal, values, answer } => {
                 let name = self.known(statement, statements, out);
                 frontend::put_bind(out, portal, &name, values);
-                self.expect.push_back(Expect::Bind { answer: *answer });
+                self.expect.push_back(Expect::Bind { statement: Arc::clone(statement), answer: *answer });
             }
             Op::DescribeStatement { statement } => {
                 let name = self.known(statement, statements, out);
@@ -135,7 +164,7 @@ impl Session {
             }
             Op::ClosePortal { portal } => {
                 frontend::put_close(out, b'P', portal);
-                self.expect.push_back(Expect::Close { answer: true });
+                self.expect.push_back(Expect::ClosePortal { portal: portal.clone() });
             }
             Op::Sync => {
                 frontend::put_sync(out);
@@ -148,20 +177,20 @@ impl Session {
     fn send_parse(
         &mut self,
         statement: &Arc<Prepared>,
-        answer: Option<&String>,
+        answer: bool,
         statements: &mut ServerStatements,
         out: &mut BytesMut,
     ) {
         let real = statements.name(statement).is_none();
         if real {
-            let (name, evicted) = statements.register(statement);
-            if let Some(evicted) = evicted {
-                frontend::put_close(out, b'S', &evicted);
-                self.expect.push_back(Expect::Close { answer: false });
+            let name = statements.register(statement);
+            for name in std::mem::take(&mut statements.given_up) {
+                frontend::put_close(out, b'S', &name);
+                self.expect.push_back(Expect::CloseStatement { name });
             }
             frontend::put_parse(out, &name, &statement.key.text, &statement.key.parameter_types);
         }
-        self.expect.push_back(Expect::Parse { statement: Arc::clone(statement), answer: answer.cloned(), real });
+        self.expect.push_back(Expect::Parse { statement: Arc::clone(statement), answer, real });
     }
 
     /// The name of a statement on this connection, which is told of it first where it does not know it.
@@ -169,12 +198,13 @@ impl Session {
         if let Some(name) = statements.name(statement) {
             return name;
         }
-        self.send_parse(statement, None, statements, out);
+        self.send_parse(statement, false, statements, out);
         statements.name(statement).unwrap_or_default()
     }
 
     /// Starts a lease on a connection whose client settings differ: `sql` replays them as one simple query.
-    pub fn replay_settings(&mut self, sql: &str, out: &mut BytesMut) {
+    pub fn replay_settings(&mut self, sql: &str, statements: &mut ServerStatements, out: &mut BytesMut) {
+        statements.forget_unnamed();
         frontend::put_query(out, sql);
         self.expect.push_back(Expect::Replay);
     }

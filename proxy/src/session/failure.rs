@@ -50,6 +50,13 @@ pub fn in_failed_transaction() -> Report {
     )
 }
 
+/// EXECUTE behind a SET that names depend on, in one query string.
+#[must_use]
+pub fn execute_after_set() -> Report {
+    Report::error(SqlState::FEATURE_NOT_SUPPORTED, "EXECUTE cannot follow such a SET within one query string")
+        .hint("Send the statements one by one.")
+}
+
 /// Bind, Describe or DEALLOCATE of a statement that is not there.
 #[must_use]
 pub fn no_such_statement(name: &str) -> Report {

@@ -5,6 +5,7 @@
 //! replayed from a text file.
 
 mod bound;
+mod date_style;
 pub mod dispatch;
 pub mod failure;
 mod fold;
@@ -31,7 +32,7 @@ pub use statement::{Prepared, StatementKey};
 
 use crate::sql::Denial;
 use crate::wire::backend::{Report, TransactionStatus};
-use op::Expect;
+use op::{Bound, Expect, Undo};
 use scope::SettingsScope;
 use settings::{Ledger, Settings};
 use verdict::Reviewed;
@@ -89,13 +90,18 @@ pub struct Session {
     named: HashMap<String, Arc<Prepared>>,
     named_bytes: usize,
     unnamed: Option<Arc<Prepared>>,
-    portals: HashMap<String, Arc<Prepared>>,
+    portals: HashMap<String, Bound>,
     /// PREPAREd by SQL on the connection this client holds: name to what was reviewed.
     sql_prepared: HashMap<String, Arc<Reviewed>>,
+    /// DECLAREd WITH HOLD by a transaction that was kept.
     held_cursors: HashSet<String>,
+    /// DECLAREd WITH HOLD by the present transaction.
+    declared_cursors: Vec<String>,
     status: TransactionStatus,
     /// A refusal of our own failed the client's transaction block; the upstream does not know.
     failed_here: bool,
+    /// The end of the transaction block is queued: what comes next does not belong to it.
+    ends_block: bool,
     /// A refusal is queued and its ReadyForQuery has not passed: what comes next depends on it.
     refusing: bool,
     /// Everything until Sync is dropped.
@@ -104,6 +110,9 @@ pub struct Session {
     unsettled: bool,
     batch_changes: bool,
     batch_failed: bool,
+    /// The batch that frames belong to now, and those whose ReadyForQuery has passed.
+    batch: u64,
+    batches_answered: u64,
     offered: Option<Arc<Reviewed>>,
     denied: Vec<Arc<Reviewed>>,
     permitted_count: u64,
@@ -130,13 +139,17 @@ impl Session {
             portals: HashMap::new(),
             sql_prepared: HashMap::new(),
             held_cursors: HashSet::new(),
+            declared_cursors: Vec::new(),
             status: TransactionStatus::Idle,
             failed_here: false,
+            ends_block: false,
             refusing: false,
             skipping: false,
             unsettled: false,
             batch_changes: false,
             batch_failed: false,
+            batch: 1,
+            batches_answered: 0,
             offered: None,
             denied: Vec::new(),
             permitted_count: 0,
@@ -237,8 +250,9 @@ impl Session {
                     self.batch_failed = true;
                 }
                 Op::Sync => self.ready(TransactionStatus::Idle, out),
-                Op::Flush => {}
-                Op::Parse { .. }
+                Op::Flush | Op::Undo(_) => {}
+                Op::Fail
+                | Op::Parse { .. }
                 | Op::Bind { .. }
                 | Op::DescribeStatement { .. }
                 | Op::DescribePortal { .. }
@@ -249,24 +263,31 @@ impl Session {
         false
     }
 
-    /// The connection is gone. What was outstanding failed; the session itself goes on.
-    /// Everything up to the next Sync that was sent is answered with `report`.
+    /// Whether a batch was sent whose end is still to be answered.
+    #[must_use]
+    pub fn owes_ready(&self) -> bool {
+        self.expect.iter().any(|expect| matches!(expect, Expect::Ready | Expect::Replay))
+            || self.ops.iter().any(|op| matches!(op, Op::Sync))
+    }
+
+    /// The connection is gone. What was outstanding failed; the session itself goes on. Every batch that is
+    /// outstanding is answered with `report`, so that each Sync has its ReadyForQuery.
     pub fn upstream_gone(&mut self, report: &Report, out: &mut BytesMut) {
-        let had_work = !self.is_quiet();
-        let synced =
-            self.expect.iter().any(|e| matches!(e, Expect::Ready)) || self.ops.iter().any(|op| matches!(op, Op::Sync));
+        let (batches, rest) = self.drop_outstanding();
         self.forget_connection();
-        self.drop_outstanding();
-        if had_work {
-            report.put(out);
-            if synced {
-                self.ready(TransactionStatus::Idle, out);
-            } else {
-                self.skipping = true;
-            }
-        }
-        self.batch_failed = true;
         self.confirmed.rollback();
+        for has_work in batches {
+            if has_work {
+                report.put(out);
+            }
+            self.batch_failed = true;
+            self.ready(TransactionStatus::Idle, out);
+        }
+        if rest {
+            report.put(out);
+            self.skipping = true;
+            self.batch_failed = true;
+        }
         self.settle();
     }
 
@@ -282,20 +303,51 @@ impl Session {
     fn forget_connection(&mut self) {
         self.sql_prepared.clear();
         self.held_cursors.clear();
+        self.declared_cursors.clear();
         self.portals.clear();
         self.failed_here = false;
         self.status = TransactionStatus::Idle;
     }
 
-    fn drop_outstanding(&mut self) {
+    /// Drops all steps. Returns for each batch whether something of it was still to be answered, and the same for
+    /// what has no Sync yet.
+    fn drop_outstanding(&mut self) -> (Vec<bool>, bool) {
+        let (mut batches, mut rest, mut undone) = (Vec::new(), false, Vec::new());
         for expect in std::mem::take(&mut self.expect) {
-            self.forget_unparsed(&expect);
-        }
-        for op in std::mem::take(&mut self.ops) {
-            if let Op::Parse { answer: Some(name), .. } = op {
-                self.forget_statement(&name);
+            match expect {
+                Expect::Ready => batches.push(std::mem::take(&mut rest)),
+                Expect::Undo(undo) => undone.push(undo),
+                Expect::Replay => {}
+                Expect::Local(_)
+                | Expect::Refuse(_)
+                | Expect::Fail
+                | Expect::Parse { .. }
+                | Expect::Bind { .. }
+                | Expect::DescribeStatement
+                | Expect::DescribePortal { .. }
+                | Expect::Execute { .. }
+                | Expect::ClosePortal { .. }
+                | Expect::CloseStatement { .. } => rest = true,
             }
         }
+        for op in std::mem::take(&mut self.ops) {
+            match op {
+                Op::Sync => batches.push(std::mem::take(&mut rest)),
+                Op::Undo(undo) => undone.push(undo),
+                Op::Flush => {}
+                Op::Local(_)
+                | Op::Refuse(_)
+                | Op::Fail
+                | Op::Parse { .. }
+                | Op::Bind { .. }
+                | Op::DescribeStatement { .. }
+                | Op::DescribePortal { .. }
+                | Op::Execute { .. }
+                | Op::ClosePortal { .. } => rest = true,
+            }
+        }
+        self.undo(undone);
+        (batches, rest)
     }
 
     /// Everything outstanding was decided: what is ahead is what is confirmed.
@@ -323,6 +375,9 @@ impl Session {
         let mut bytes = BytesMut::new();
         report.put(&mut bytes);
         self.ops.push_back(Op::Refuse(bytes.freeze()));
+        if self.batch_changes {
+            self.ops.push_back(Op::Fail);
+        }
         self.refusing = true;
         self.skipping = true;
     }
@@ -335,11 +390,42 @@ impl Session {
         }
     }
 
-    fn forget_statement(&mut self, name: &str) {
+    /// The present transaction block failed, and nothing queued ends it.
+    fn in_failed_block(&self) -> bool {
+        (self.failed_here || self.status == TransactionStatus::Failed) && !self.ends_block
+    }
+
+    /// Lets a name stand for another statement, or for none; returns the one before.
+    fn rename_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) -> Option<Arc<Prepared>> {
         if name.is_empty() {
-            self.unnamed = None;
-        } else if let Some(gone) = self.named.remove(name) {
-            self.named_bytes = self.named_bytes.saturating_sub(gone.key.text.len());
+            return std::mem::replace(&mut self.unnamed, statement);
         }
+        self.named_bytes += statement.as_ref().map_or(0, |new| new.key.text.len());
+        let before = match statement {
+            Some(new) => self.named.insert(name.to_owned(), new),
+            None => self.named.remove(name),
+        };
+        self.named_bytes = self.named_bytes.saturating_sub(before.as_ref().map_or(0, |old| old.key.text.len()));
+        before
+    }
+
+    /// The same, as a step that is taken back when what was sent before it fails.
+    fn assign_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) {
+        let before = self.rename_statement(name, statement);
+        self.ops.push_back(Op::Undo(Undo::Statement { name: name.to_owned(), before }));
+    }
+
+    fn bind_portal(&mut self, name: &str, statement: Arc<Prepared>) {
+        let before = self.portals.insert(name.to_owned(), Bound { statement, batch: self.batch });
+        self.ops.push_back(Op::Undo(Undo::Portal { name: name.to_owned(), before }));
+    }
+
+    fn assign_sql_prepared(&mut self, name: &str, reviewed: Option<Arc<Reviewed>>) {
+        let before = match reviewed {
+            Some(new) => self.sql_prepared.insert(name.to_owned(), new),
+            None => self.sql_prepared.remove(name),
+        };
+        self.batch_changes = true;
+        self.ops.push_back(Op::Undo(Undo::SqlPrepared { name: name.to_owned(), before }));
     }
 }

@@ -1,10 +1,12 @@
 //! What a session asks of its upstream connection, and what it expects back, in order.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::statement::Prepared;
+use super::verdict::Reviewed;
 use crate::sql::SetScope;
 
 /// One step towards the upstream. Steps are kept until the first byte of an answer, so that a read that was not
@@ -15,8 +17,12 @@ pub enum Op {
     Local(Bytes),
     /// A refusal made here: delivered in its place; what follows it until Sync never runs.
     Refuse(Bytes),
-    /// Make `statement` known. `answer` sends ParseComplete on. `name` is the client's, forgotten when this fails.
-    Parse { statement: Arc<Prepared>, answer: Option<String> },
+    /// Fails the upstream's transaction too: a refusal undoes the SET that stood before it in its batch.
+    Fail,
+    /// Nothing; where what stands before it fails, the session takes a step back.
+    Undo(Undo),
+    /// Make `statement` known. `answer` sends ParseComplete on.
+    Parse { statement: Arc<Prepared>, answer: bool },
     /// Bind `values` to a portal.
     Bind { statement: Arc<Prepared>, portal: String, values: Bytes, answer: bool },
     /// ParameterDescription and RowDescription of a statement.
@@ -24,7 +30,7 @@ pub enum Op {
     /// RowDescription of a portal; `answer_no_data` also sends NoData on (extended protocol).
     DescribePortal { portal: String, answer_no_data: bool },
     /// Run a portal.
-    Execute { portal: String, rows_max: i32, effect: Effect, shift: usize, answer: bool },
+    Execute { portal: String, rows_max: i32, effect: Effect, shift: usize, answer: Answer },
     /// Close a portal.
     ClosePortal { portal: String },
     /// End of a batch.
@@ -38,8 +44,9 @@ impl Op {
     #[must_use]
     pub fn needs_upstream(&self) -> bool {
         match self {
-            Self::Local(_) | Self::Refuse(_) | Self::Sync | Self::Flush => false,
-            Self::Parse { .. }
+            Self::Local(_) | Self::Refuse(_) | Self::Undo(_) | Self::Sync | Self::Flush => false,
+            Self::Fail
+            | Self::Parse { .. }
             | Self::Bind { .. }
             | Self::DescribeStatement { .. }
             | Self::DescribePortal { .. }
@@ -47,6 +54,39 @@ impl Op {
             | Self::ClosePortal { .. } => true,
         }
     }
+}
+
+/// What the client sees of a statement's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// All of it.
+    Whole,
+    /// Its end alone, under this tag: another statement ran in place of the client's.
+    Tagged(&'static str),
+    /// Nothing but an error.
+    Nothing,
+}
+
+/// What the session took for granted when a message came, and takes back when PostgreSQL never got to it.
+#[derive(Debug, Clone)]
+pub enum Undo {
+    /// A prepared statement: what its name stood for before.
+    Statement { name: String, before: Option<Arc<Prepared>> },
+    /// All prepared statements.
+    Statements { named: Arc<HashMap<String, Arc<Prepared>>>, unnamed: Option<Arc<Prepared>> },
+    /// A portal.
+    Portal { name: String, before: Option<Bound> },
+    /// A statement of SQL's PREPARE.
+    SqlPrepared { name: String, before: Option<Arc<Reviewed>> },
+}
+
+/// A portal: its statement, and the batch it was bound in.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// What Execute runs.
+    pub statement: Arc<Prepared>,
+    /// Counts Syncs.
+    pub batch: u64,
 }
 
 /// What a statement changes in the session once PostgreSQL has confirmed it.
@@ -69,10 +109,8 @@ pub enum Effect {
     Hold(String),
     /// CLOSE; `None` closes all.
     CloseCursor(Option<String>),
-    /// PREPARE: the connection stays with the client.
+    /// PREPARE, or DEALLOCATE of what it made: what comes next is read when it is decided.
     SqlPrepare(String),
-    /// DEALLOCATE of a statement made by PREPARE.
-    SqlDeallocate(String),
 }
 
 /// One setting that moves.
@@ -103,18 +141,24 @@ pub(super) enum Expect {
     Local(Bytes),
     /// A refusal of our own.
     Refuse(Bytes),
+    /// The error asked for by [`Op::Fail`].
+    Fail,
+    /// Nothing: see [`Op::Undo`].
+    Undo(Undo),
     /// ParseComplete, from upstream (`real`) or made here because the connection knows the statement already.
-    Parse { statement: Arc<Prepared>, answer: Option<String>, real: bool },
+    Parse { statement: Arc<Prepared>, answer: bool, real: bool },
     /// BindComplete.
-    Bind { answer: bool },
+    Bind { statement: Arc<Prepared>, answer: bool },
     /// ParameterDescription, then RowDescription or NoData.
     DescribeStatement,
     /// RowDescription or NoData.
     DescribePortal { answer_no_data: bool },
     /// Rows and the end of Execute.
-    Execute { effect: Effect, shift: usize, answer: bool },
-    /// CloseComplete.
-    Close { answer: bool },
+    Execute { effect: Effect, shift: usize, answer: Answer },
+    /// CloseComplete of a portal.
+    ClosePortal { portal: String },
+    /// CloseComplete of a statement of the gateway's own naming.
+    CloseStatement { name: String },
     /// ReadyForQuery.
     Ready,
     /// The gateway's own replay of settings: everything up to its ReadyForQuery.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::op::{Change, Effect, Op};
+use super::op::{Answer, Change, Effect, Op, Undo};
 use super::settings::{Ledger, quote_setting};
 use super::statement::{LocalCommand, Plan, Prepared, StatementKey};
-use super::verdict::Verdicts;
+use super::verdict::{Reviewed, Verdicts};
 use super::{Session, Stall, failure};
 use crate::sql::SetScope;
 use crate::wire::backend::{self, Report, TransactionStatus, put_command_complete};
@@ -16,13 +16,13 @@ use crate::wire::sqlstate::SqlState;
 
 impl Session {
     pub(super) fn describe_portal(&mut self, name: &str) {
-        match self.portals.get(name).map(|prepared| prepared.plan.clone()) {
+        match self.portals.get(name).map(|bound| bound.statement.plan.clone()) {
             Some(Plan::Upstream) => {
                 self.ops.push_back(Op::DescribePortal { portal: name.to_owned(), answer_no_data: true });
             }
             Some(Plan::Empty | Plan::Local(_)) => self.local(backend::NO_DATA),
             // A cursor of DECLARE is a portal too.
-            None if self.holds_cursors() => {
+            None if self.may_be_cursor(name) => {
                 self.ops.push_back(Op::DescribePortal { portal: name.to_owned(), answer_no_data: true });
             }
             None => self.refuse(&failure::no_such_portal(name)),
@@ -30,21 +30,23 @@ impl Session {
     }
 
     pub(super) fn execute(&mut self, name: &str, rows_max: i32, verdicts: &dyn Verdicts) -> Result<(), Stall> {
-        let Some(prepared) = self.portals.get(name).cloned() else {
-            if self.holds_cursors() {
-                self.push_execute(name, rows_max, Effect::None, 0);
+        let Some(prepared) = self.portals.get(name).map(|bound| Arc::clone(&bound.statement)) else {
+            if self.may_be_cursor(name) {
+                self.push_execute(name, rows_max, Effect::None, (0, Answer::Whole));
             } else {
                 self.refuse(&failure::no_such_portal(name));
             }
             return Ok(());
         };
-        if !self.may_execute(&prepared, verdicts)? {
+        let body = self.executed(&prepared, verdicts)?;
+        if !self.may_run(&prepared, body.as_ref()) {
             return Ok(());
         }
         match &prepared.plan {
             Plan::Upstream => {
+                self.push_execute(name, rows_max, prepared.effect.clone(), (prepared.shift, prepared.answer()));
                 self.note_sql_prepare(&prepared);
-                self.push_execute(name, rows_max, prepared.effect.clone(), prepared.shift);
+                self.ends_block |= prepared.ends_transaction;
             }
             Plan::Empty => self.local(backend::EMPTY_QUERY),
             Plan::Local(command) => self.command(&command.clone()),
@@ -54,40 +56,50 @@ impl Session {
 
     pub(super) fn close_portal(&mut self, name: &str) {
         match self.portals.remove(name) {
-            Some(prepared) if prepared.plan == Plan::Upstream => {
+            Some(bound) if bound.statement.plan == Plan::Upstream => {
                 self.ops.push_back(Op::ClosePortal { portal: name.to_owned() });
             }
-            None if self.holds_cursors() => self.ops.push_back(Op::ClosePortal { portal: name.to_owned() }),
+            None if self.may_be_cursor(name) => self.ops.push_back(Op::ClosePortal { portal: name.to_owned() }),
             Some(_) | None => self.local(backend::CLOSE_COMPLETE),
         }
     }
 
-    /// EXECUTE must name what this session PREPAREd, and what it PREPAREd must still be permitted: PostgreSQL
-    /// resolves its names again when the search_path moved. `false` when it was refused.
-    pub(super) fn may_execute(&mut self, prepared: &Prepared, verdicts: &dyn Verdicts) -> Result<bool, Stall> {
-        let Some(name) = &prepared.executes else { return Ok(true) };
-        let Some(body) = self.sql_prepared.get(name).cloned() else {
-            self.refuse(&failure::no_such_statement(name).hint("EXECUTE runs what PREPARE made in this session."));
-            return Ok(false);
-        };
-        let reviewed = self.verdict(&body.text, &body.parameter_types, verdicts)?;
-        if reviewed.outcome.is_err() {
-            self.deny(&reviewed);
-            return Ok(false);
+    /// The verdict on what an EXECUTE runs, under what is in force now: PostgreSQL resolves its names again when the
+    /// search_path moved. `None` for other statements, and for what this session has not PREPAREd.
+    pub(super) fn executed(
+        &mut self,
+        prepared: &Prepared,
+        verdicts: &dyn Verdicts,
+    ) -> Result<Option<Arc<Reviewed>>, Stall> {
+        let body = prepared.executes.as_ref().and_then(|name| self.sql_prepared.get(name)).cloned();
+        body.map(|body| self.verdict(&body.text, &body.parameter_types, verdicts)).transpose()
+    }
+
+    /// EXECUTE must name what this session PREPAREd, and `body`, the verdict on it, must permit it where it was made
+    /// by an earlier text. `false` when it was refused.
+    pub(super) fn may_run(&mut self, prepared: &Prepared, body: Option<&Arc<Reviewed>>) -> bool {
+        let Some(name) = &prepared.executes else { return true };
+        if !self.sql_prepared.contains_key(name) {
+            self.refuse(&failure::no_such_statement(name));
+            return false;
         }
-        Ok(true)
+        if let Some(denied) = body.filter(|body| body.outcome.is_err()) {
+            self.deny(denied);
+            return false;
+        }
+        true
     }
 
     /// PREPARE pins from the moment it is sent: a later EXECUTE in the same batch must find it.
     pub(super) fn note_sql_prepare(&mut self, prepared: &Prepared) {
         if let (Effect::SqlPrepare(name), Some(reviewed)) = (&prepared.effect, &prepared.reviewed) {
-            self.sql_prepared.entry(name.clone()).or_insert_with(|| Arc::clone(reviewed));
+            self.assign_sql_prepared(name, Some(Arc::clone(reviewed)));
         }
     }
 
-    fn push_execute(&mut self, portal: &str, rows_max: i32, effect: Effect, shift: usize) {
+    fn push_execute(&mut self, portal: &str, rows_max: i32, effect: Effect, (shift, answer): (usize, Answer)) {
         self.foresee(&effect);
-        self.ops.push_back(Op::Execute { portal: portal.to_owned(), rows_max, effect, shift, answer: true });
+        self.ops.push_back(Op::Execute { portal: portal.to_owned(), rows_max, effect, shift, answer });
     }
 
     /// Takes an effect into account for what is reviewed next, before PostgreSQL has confirmed it.
@@ -103,12 +115,20 @@ impl Session {
         }
     }
 
+    /// A name that is no portal of the protocol may be one of DECLARE, which has a name.
+    fn may_be_cursor(&self, name: &str) -> bool {
+        !name.is_empty() && self.holds_cursors()
+    }
+
     fn holds_cursors(&self) -> bool {
         self.status != TransactionStatus::Idle || !self.held_cursors.is_empty() || !self.is_quiet()
     }
 
     /// A command about the session, answered here.
     pub(super) fn command(&mut self, command: &LocalCommand) {
+        if self.in_failed_block() {
+            return self.refuse(&failure::in_failed_transaction());
+        }
         match command {
             LocalCommand::DiscardAll => self.discard_all(),
             LocalCommand::DiscardNothing(tag) => self.complete(tag),
@@ -124,10 +144,10 @@ impl Session {
 
     fn deallocate(&mut self, name: &str) {
         if self.named.contains_key(name) {
-            self.forget_statement(name);
             self.complete("DEALLOCATE");
+            self.assign_statement(name, None);
         } else if self.sql_prepared.contains_key(name) {
-            self.run_own(&format!("DEALLOCATE {}", quote_name(name)), Effect::SqlDeallocate(name.to_owned()));
+            self.deallocate_upstream(name);
             self.complete("DEALLOCATE");
         } else {
             self.refuse(&failure::no_such_statement(name));
@@ -135,38 +155,39 @@ impl Session {
     }
 
     fn deallocate_all(&mut self) {
-        self.named.clear();
-        self.named_bytes = 0;
-        self.unnamed = None;
-        let names: Vec<String> = self.sql_prepared.keys().cloned().collect();
-        for name in names {
-            self.run_own(&format!("DEALLOCATE {}", quote_name(&name)), Effect::SqlDeallocate(name));
-        }
+        self.deallocate_silently();
         self.complete("DEALLOCATE ALL");
     }
 
+    fn deallocate_upstream(&mut self, name: &str) {
+        self.run_own(&format!("DEALLOCATE {}", quote_name(name)), Effect::SqlPrepare(name.to_owned()));
+        self.assign_sql_prepared(name, None);
+    }
+
     fn discard_all(&mut self) {
-        if self.status != TransactionStatus::Idle {
+        // What stands before it in its batch is one transaction with it.
+        let alone = self.ops.iter().rev().take_while(|op| !matches!(op, Op::Sync)).all(|op| !op.needs_upstream());
+        if self.status != TransactionStatus::Idle || !alone {
             let message = "DISCARD ALL cannot run inside a transaction block";
             self.refuse(&Report::error(SqlState::ACTIVE_SQL_TRANSACTION, message));
             return;
         }
         self.deallocate_silently();
+        self.portals.clear();
+        if !self.held_cursors.is_empty() {
+            self.run_own("CLOSE ALL", Effect::CloseCursor(None));
+        }
         self.reset_all();
         self.complete("DISCARD ALL");
     }
 
     fn deallocate_silently(&mut self) {
-        self.named.clear();
+        let (named, unnamed) = (Arc::new(std::mem::take(&mut self.named)), self.unnamed.take());
         self.named_bytes = 0;
-        self.unnamed = None;
-        self.portals.clear();
+        self.ops.push_back(Op::Undo(Undo::Statements { named, unnamed }));
         let names: Vec<String> = self.sql_prepared.keys().cloned().collect();
         for name in names {
-            self.run_own(&format!("DEALLOCATE {}", quote_name(&name)), Effect::SqlDeallocate(name));
-        }
-        if !self.held_cursors.is_empty() {
-            self.run_own("CLOSE ALL", Effect::CloseCursor(None));
+            self.deallocate_upstream(&name);
         }
     }
 
@@ -206,6 +227,8 @@ impl Session {
             keep: false,
             reviewed: None,
             executes: None,
+            tag: None,
+            client_name: "".into(),
         });
         self.foresee(&effect);
         self.ops.push_back(Op::Bind {
@@ -214,7 +237,13 @@ impl Session {
             values: Bytes::from_static(NO_VALUES_TEXT_RESULTS),
             answer: false,
         });
-        self.ops.push_back(Op::Execute { portal: String::new(), rows_max: 0, effect, shift: 0, answer: false });
+        self.ops.push_back(Op::Execute {
+            portal: String::new(),
+            rows_max: 0,
+            effect,
+            shift: 0,
+            answer: Answer::Nothing,
+        });
     }
 
     pub(super) fn complete(&mut self, tag: &str) {
@@ -241,6 +270,6 @@ pub(super) fn apply(ledger: &mut Ledger, effect: &Effect) {
         Effect::Savepoint(name) => ledger.savepoint(name),
         Effect::Release(name) => ledger.release(name),
         Effect::RollbackTo(name) => ledger.rollback_to(name),
-        Effect::None | Effect::Hold(_) | Effect::CloseCursor(_) | Effect::SqlPrepare(_) | Effect::SqlDeallocate(_) => {}
+        Effect::None | Effect::Hold(_) | Effect::CloseCursor(_) | Effect::SqlPrepare(_) => {}
     }
 }

@@ -39,7 +39,7 @@ impl Session {
             FrontendMessage::Bind { portal, statement, values } => {
                 return self.bind(portal, statement, values, verdicts);
             }
-            FrontendMessage::DescribeStatement { name } => self.describe_statement(name),
+            FrontendMessage::DescribeStatement { name } => return self.describe_statement(name, verdicts),
             FrontendMessage::DescribePortal { name } => self.describe_portal(name),
             FrontendMessage::Execute { portal, rows_max } => return self.execute(portal, rows_max, verdicts),
             FrontendMessage::CloseStatement { name } => self.close_statement(name),
@@ -76,7 +76,7 @@ impl Session {
         let report = Report::error(SqlState::PROGRAM_LIMIT_EXCEEDED, "message is too long")
             .detail(format!("The gateway accepts at most {bytes_max} bytes in a message of this type."));
         match tag {
-            b'Q' | b'F' => self.refuse_at_once(&report),
+            b'Q' | b'F' | b'S' => self.refuse_at_once(&report),
             _ => self.refuse(&report),
         }
     }
@@ -98,61 +98,61 @@ impl Session {
     /// End of a batch.
     pub(super) fn sync(&mut self) {
         self.skipping = false;
+        self.ends_block = false;
         self.unsettled |= self.batch_changes;
+        self.batch += 1;
         self.ops.push_back(Op::Sync);
     }
 
     fn parse(&mut self, name: &str, sql: &str, types: &[u32], verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let reviewed = self.verdict(sql, types, verdicts)?;
-        if !name.is_empty() && self.named.contains_key(name) {
-            self.refuse(&failure::duplicate_statement(name));
+        if name.is_empty() {
+            // The present one goes before the new text is so much as read.
+            self.assign_statement("", None);
+        }
+        if reviewed.outcome.is_err() {
+            self.deny(&reviewed);
             return Ok(());
+        }
+        match self.parsed(name, &reviewed) {
+            Ok(prepared) => self.remember_statement(name, Arc::new(prepared)),
+            Err(report) => self.refuse(&report),
+        }
+        Ok(())
+    }
+
+    /// The statement a Parse makes, or why it does not.
+    fn parsed(&self, name: &str, reviewed: &Arc<Reviewed>) -> Result<Prepared, Report> {
+        let prepared = match reviewed.outcome.as_deref() {
+            Ok([]) => self.empty(reviewed, name),
+            Ok([one]) => self.prepare(reviewed, one, name),
+            Ok(_) => return Err(failure::several_statements()),
+            Err(denial) => return Err(failure::denied(denial, &reviewed.text)),
+        };
+        if self.in_failed_block() && !prepared.ends_transaction && prepared.plan != Plan::Empty {
+            return Err(failure::in_failed_transaction());
+        }
+        if name.is_empty() {
+            return Ok(prepared);
+        }
+        if self.named.contains_key(name) {
+            return Err(failure::duplicate_statement(name));
         }
         if self.named.len() >= self.seed.limits.prepared_statements_max
-            || self.named_bytes + sql.len() > self.seed.limits.prepared_bytes_max
+            || self.named_bytes + reviewed.text.len() > self.seed.limits.prepared_bytes_max
         {
-            let report = Report::error(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements")
-                .hint("Close prepared statements that are no longer used.");
-            self.refuse(&report);
-            return Ok(());
+            return Err(Report::error(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements")
+                .hint("Close prepared statements that are no longer used."));
         }
-        let permitted = match &reviewed.outcome {
-            Ok(permitted) => permitted,
-            Err(_) => {
-                self.deny(&reviewed);
-                return Ok(());
-            }
-        };
-        let prepared = match &**permitted {
-            [] => self.empty(&reviewed),
-            [one] => self.prepare(&reviewed, one, name),
-            _ => {
-                self.refuse(&failure::several_statements());
-                return Ok(());
-            }
-        };
-        if self.failed_here && !prepared.ends_transaction && prepared.plan != Plan::Empty {
-            self.refuse(&failure::in_failed_transaction());
-            return Ok(());
-        }
-        self.remember_statement(name, Arc::new(prepared));
-        Ok(())
+        Ok(prepared)
     }
 
     fn remember_statement(&mut self, name: &str, prepared: Arc<Prepared>) {
         match prepared.plan {
-            Plan::Upstream => {
-                let step = Op::Parse { statement: Arc::clone(&prepared), answer: Some(name.to_owned()) };
-                self.ops.push_back(step);
-            }
+            Plan::Upstream => self.ops.push_back(Op::Parse { statement: Arc::clone(&prepared), answer: true }),
             Plan::Empty | Plan::Local(_) => self.local(backend::PARSE_COMPLETE),
         }
-        if name.is_empty() {
-            self.unnamed = Some(prepared);
-        } else {
-            self.named_bytes += prepared.key.text.len();
-            self.named.insert(name.to_owned(), prepared);
-        }
+        self.assign_statement(name, Some(prepared));
     }
 
     fn bind(&mut self, portal: &str, name: &str, values: Bytes, verdicts: &dyn Verdicts) -> Result<(), Stall> {
@@ -164,7 +164,7 @@ impl Session {
             Some(prepared) => prepared,
             None => return Ok(()),
         };
-        if self.failed_here && !prepared.ends_transaction && prepared.plan != Plan::Empty {
+        if self.in_failed_block() && !prepared.ends_transaction && prepared.plan != Plan::Empty {
             self.refuse(&failure::in_failed_transaction());
             return Ok(());
         }
@@ -176,7 +176,7 @@ impl Session {
             }
             Plan::Empty | Plan::Local(_) => self.local(backend::BIND_COMPLETE),
         }
-        self.portals.insert(portal.to_owned(), prepared);
+        self.bind_portal(portal, prepared);
         Ok(())
     }
 
@@ -200,11 +200,7 @@ impl Session {
                     Some(one) => Arc::new(self.prepare(&reviewed, one, name)),
                     None => Arc::clone(prepared),
                 };
-                if name.is_empty() {
-                    self.unnamed = Some(Arc::clone(&fresh));
-                } else {
-                    self.named.insert(name.to_owned(), Arc::clone(&fresh));
-                }
+                self.rename_statement(name, Some(Arc::clone(&fresh)));
                 Ok(Some(fresh))
             }
             Err(_) => {
@@ -231,14 +227,17 @@ impl Session {
             keep: false,
             reviewed: None,
             executes: None,
+            tag: None,
+            client_name: "".into(),
         })
     }
 
-    fn describe_statement(&mut self, name: &str) {
+    fn describe_statement(&mut self, name: &str, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let Some(statement) = self.statement(name) else {
             self.refuse(&failure::no_such_statement(name));
-            return;
+            return Ok(());
         };
+        let Some(statement) = self.up_to_date(&statement, name, verdicts)? else { return Ok(()) };
         match statement.plan {
             Plan::Upstream => self.ops.push_back(Op::DescribeStatement { statement }),
             Plan::Empty | Plan::Local(_) => {
@@ -246,11 +245,12 @@ impl Session {
                 self.local(backend::NO_DATA);
             }
         }
+        Ok(())
     }
 
     fn close_statement(&mut self, name: &str) {
-        self.forget_statement(name);
         self.local(backend::CLOSE_COMPLETE);
+        self.assign_statement(name, None);
     }
 
     /// The verdict on a text under what is in force now.
@@ -283,7 +283,8 @@ impl Session {
         let read = permitted.statement();
         let alone = reviewed.outcome.as_ref().is_ok_and(|all| all.len() == 1);
         let hot = reviewed.use_again();
-        let own = statement::rewritten(&read.kind).map(Arc::from);
+        let startup = self.ahead.startup();
+        let own = statement::rewritten(&read.kind, startup).map(Arc::from);
         let (text, shift): (Arc<str>, usize) = match own {
             Some(text) => (text, 0),
             None if alone => (Arc::clone(&reviewed.text), 0),
@@ -307,10 +308,12 @@ impl Session {
             keep: !name.is_empty() || (hot && statement::worth_keeping(&read.kind)),
             reviewed: Some(Arc::clone(reviewed)),
             executes: statement::executes(&read.kind).map(str::to_owned),
+            tag: statement::own_tag(&read.kind, startup),
+            client_name: name.into(),
         }
     }
 
-    fn empty(&self, reviewed: &Arc<Reviewed>) -> Prepared {
+    fn empty(&self, reviewed: &Arc<Reviewed>, name: &str) -> Prepared {
         Prepared {
             key: Arc::new(StatementKey {
                 text: "".into(),
@@ -326,6 +329,8 @@ impl Session {
             keep: false,
             reviewed: Some(Arc::clone(reviewed)),
             executes: None,
+            tag: None,
+            client_name: name.into(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Backend messages from the upstream.
 
+use std::collections::HashMap;
+
 use bytes::BytesMut;
 
 use super::dispatch::ServerStatements;
-use super::op::{Effect, Expect};
+use super::op::{Answer, Effect, Expect, Op, Undo};
 use super::{Session, portal};
 use crate::wire::backend::{self, Fields, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
@@ -42,7 +44,7 @@ impl Session {
     /// Rows of the statement that is answered now pass without being looked at.
     #[must_use]
     pub fn passes_rows(&self) -> bool {
-        matches!(self.expect.front(), Some(Expect::Execute { answer: true, .. }))
+        matches!(self.expect.front(), Some(Expect::Execute { answer: Answer::Whole, .. }))
     }
 
     /// Takes one whole backend message.
@@ -58,19 +60,24 @@ impl Session {
             b'E' => self.error(body, statements, out),
             b'Z' => self.ready_for_query(body, out),
             b'A' => Relay::Swallow,
-            _ => self.answer(tag, body),
+            _ => self.answer(tag, body, out),
         };
         self.deliver_local(out);
         relay
     }
 
     /// The answer that stands next in line.
-    fn answer(&mut self, tag: u8, body: &[u8]) -> Relay {
+    fn answer(&mut self, tag: u8, body: &[u8], out: &mut BytesMut) -> Relay {
         let forward = |answer: bool| if answer { Relay::Forward } else { Relay::Swallow };
         let Some(expected) = self.expect.pop_front() else { return out_of_place(tag) };
         match (tag, expected) {
-            (b'1', Expect::Parse { answer, real: true, .. }) => forward(answer.is_some()),
-            (b'2', Expect::Bind { answer }) | (b'3', Expect::Close { answer }) => forward(answer),
+            (b'1', Expect::Parse { answer, real: true, .. }) => forward(answer),
+            (b'2', Expect::Bind { answer, .. }) => forward(answer),
+            (b'3', Expect::ClosePortal { portal }) => {
+                self.held_cursors.remove(&portal);
+                Relay::Forward
+            }
+            (b'3', Expect::CloseStatement { .. }) => Relay::Swallow,
             (b't', Expect::DescribeStatement) => {
                 self.expect.push_front(Expect::DescribeStatement);
                 Relay::Forward
@@ -79,23 +86,29 @@ impl Session {
             (b'n', Expect::DescribePortal { answer_no_data }) => forward(answer_no_data),
             (b'D' | b'H' | b'd' | b'c', Expect::Execute { effect, shift, answer }) => {
                 self.expect.push_front(Expect::Execute { effect, shift, answer });
-                forward(answer)
+                forward(answer == Answer::Whole)
             }
             (b'C', Expect::Execute { effect, answer, .. }) => {
                 self.completed(effect, body);
-                forward(answer)
+                if let Answer::Tagged(tag) = answer {
+                    backend::put_command_complete(out, tag);
+                }
+                forward(answer == Answer::Whole)
             }
-            (b's' | b'I', Expect::Execute { answer, .. }) => forward(answer),
+            (b's' | b'I', Expect::Execute { answer, .. }) => forward(answer == Answer::Whole),
             (
                 tag,
                 Expect::Local(_)
                 | Expect::Refuse(_)
+                | Expect::Fail
+                | Expect::Undo(_)
                 | Expect::Parse { .. }
                 | Expect::Bind { .. }
                 | Expect::DescribeStatement
                 | Expect::DescribePortal { .. }
                 | Expect::Execute { .. }
-                | Expect::Close { .. }
+                | Expect::ClosePortal { .. }
+                | Expect::CloseStatement { .. }
                 | Expect::Ready
                 | Expect::Replay,
             ) => out_of_place(tag),
@@ -109,17 +122,16 @@ impl Session {
         }
         portal::apply(&mut self.confirmed, &effect);
         match effect {
-            Effect::Hold(name) => {
-                self.held_cursors.insert(name);
-            }
+            Effect::Hold(name) => self.declared_cursors.push(name),
             Effect::CloseCursor(Some(name)) => {
                 self.held_cursors.remove(&name);
             }
             Effect::CloseCursor(None) => self.held_cursors.clear(),
-            Effect::SqlDeallocate(name) => {
-                self.sql_prepared.remove(&name);
+            Effect::RollbackTo(_) => self.failed_here = false,
+            Effect::EndTransaction { commit, .. } => {
+                self.failed_here = false;
+                self.cursors_outlive(commit);
             }
-            Effect::RollbackTo(_) | Effect::EndTransaction { .. } => self.failed_here = false,
             Effect::None | Effect::Set(_) | Effect::Savepoint(_) | Effect::Release(_) | Effect::SqlPrepare(_) => {}
         }
     }
@@ -138,12 +150,36 @@ impl Session {
             }
         }
         let shift = self.shift();
+        let asked_for = matches!(self.expect.front(), Some(Expect::Fail));
+        let fields = self.in_the_client_s_names(&fields, shift);
         self.failed(statements);
-        if shift == 0 || fields.field(b'P').is_none() {
-            return Relay::Forward;
+        match fields {
+            _ if asked_for => Relay::Swallow,
+            None => Relay::Forward,
+            Some(bytes) => {
+                out.extend_from_slice(&bytes);
+                Relay::Swallow
+            }
         }
-        fields.put_shifted(out, shift);
-        Relay::Swallow
+    }
+
+    /// The error as the client must see it, where that is not as it came: positions count from the start of what the
+    /// client sent, and a prepared statement has the client's name.
+    fn in_the_client_s_names(&self, fields: &Fields<'_>, shift: usize) -> Option<BytesMut> {
+        let renamed = match (self.expect.front(), fields.field(b'M')) {
+            (Some(Expect::Bind { statement, .. }), Some(message)) => renamed(message, &statement.client_name),
+            _ => None,
+        };
+        if renamed.is_none() && (shift == 0 || fields.field(b'P').is_none()) {
+            return None;
+        }
+        let mut fields = Fields(fields.0.clone());
+        if let Some(message) = &renamed {
+            fields.0.iter_mut().filter(|(key, _)| *key == b'M').for_each(|(_, value)| *value = message);
+        }
+        let mut bytes = BytesMut::new();
+        fields.put_shifted(&mut bytes, shift);
+        Some(bytes)
     }
 
     /// Characters by which the position of an error in the present statement is off.
@@ -156,10 +192,13 @@ impl Session {
                 Expect::Ready => Some(0),
                 Expect::Local(_)
                 | Expect::Refuse(_)
+                | Expect::Fail
+                | Expect::Undo(_)
                 | Expect::Bind { .. }
                 | Expect::DescribeStatement
                 | Expect::DescribePortal { .. }
-                | Expect::Close { .. }
+                | Expect::ClosePortal { .. }
+                | Expect::CloseStatement { .. }
                 | Expect::Replay => None,
             })
             .unwrap_or(0)
@@ -168,45 +207,57 @@ impl Session {
     /// The server skips everything until the next Sync, so nothing of it is expected any more.
     fn failed(&mut self, statements: &mut ServerStatements) {
         self.batch_failed = true;
-        while let Some(expect) = self.expect.front() {
-            if matches!(expect, Expect::Ready) {
-                return;
-            }
-            if let Some(expect) = self.expect.pop_front() {
-                if let Expect::Parse { statement, real: true, .. } = &expect {
-                    statements.forget(statement);
-                }
-                self.forget_unparsed(&expect);
+        let end = self.expect.iter().position(|expect| matches!(expect, Expect::Ready));
+        let mut undone = Vec::new();
+        for expect in self.expect.drain(..end.unwrap_or(self.expect.len())) {
+            match expect {
+                Expect::Parse { statement, real: true, .. } => statements.forget(&statement),
+                Expect::CloseStatement { name } => statements.not_closed(name),
+                Expect::Undo(undo) => undone.push(undo),
+                Expect::Parse { .. }
+                | Expect::Local(_)
+                | Expect::Refuse(_)
+                | Expect::Fail
+                | Expect::Bind { .. }
+                | Expect::DescribeStatement
+                | Expect::DescribePortal { .. }
+                | Expect::Execute { .. }
+                | Expect::ClosePortal { .. }
+                | Expect::Ready
+                | Expect::Replay => {}
             }
         }
-        // The Sync has not come from the client yet: what does come before it is skipped here too.
-        let queued_sync = self.ops.iter().position(|op| matches!(op, super::Op::Sync));
-        match queued_sync {
-            Some(index) => drop(self.ops.drain(..index)),
-            None => {
-                self.ops.clear();
-                self.skipping = true;
+        if end.is_none() {
+            // The Sync has not been sent yet: what comes before it is skipped here too.
+            let queued_sync = self.ops.iter().position(|op| matches!(op, Op::Sync));
+            self.skipping = queued_sync.is_none();
+            let skipped = self.ops.drain(..queued_sync.unwrap_or(self.ops.len()));
+            undone.extend(skipped.filter_map(|op| if let Op::Undo(undo) = op { Some(undo) } else { None }));
+        }
+        self.undo(undone);
+    }
+
+    /// Takes back, last first, what was taken for granted.
+    pub(super) fn undo(&mut self, undone: Vec<Undo>) {
+        for undo in undone.into_iter().rev() {
+            match undo {
+                Undo::Statement { name, before } => drop(self.rename_statement(&name, before)),
+                Undo::Statements { named, unnamed } => {
+                    self.named = (*named).clone();
+                    self.named_bytes = self.named.values().map(|one| one.key.text.len()).sum();
+                    self.unnamed = unnamed;
+                }
+                Undo::Portal { name, before } => drop(put_or_remove(&mut self.portals, &name, before)),
+                Undo::SqlPrepared { name, before } => drop(put_or_remove(&mut self.sql_prepared, &name, before)),
             }
         }
     }
 
-    /// A statement whose Parse did not succeed does not exist.
-    pub(super) fn forget_unparsed(&mut self, expect: &Expect) {
-        match expect {
-            Expect::Parse { answer: Some(name), .. } => self.forget_statement(name),
-            Expect::Execute { effect: Effect::SqlPrepare(name), .. } => {
-                self.sql_prepared.remove(name);
-            }
-            Expect::Parse { .. }
-            | Expect::Local(_)
-            | Expect::Refuse(_)
-            | Expect::Bind { .. }
-            | Expect::DescribeStatement
-            | Expect::DescribePortal { .. }
-            | Expect::Execute { .. }
-            | Expect::Close { .. }
-            | Expect::Ready
-            | Expect::Replay => {}
+    /// The end of a transaction decides which of its cursors WITH HOLD live on.
+    fn cursors_outlive(&mut self, commit: bool) {
+        let declared = std::mem::take(&mut self.declared_cursors);
+        if commit {
+            self.held_cursors.extend(declared);
         }
     }
 
@@ -237,10 +288,13 @@ impl Session {
             } else {
                 self.confirmed.commit()
             }
-            self.portals.clear();
+            self.cursors_outlive(!self.batch_failed);
+            let answered = self.batches_answered + 1;
+            self.portals.retain(|_, bound| bound.batch > answered);
         }
+        self.batches_answered += 1;
         self.batch_failed = false;
-        self.refusing = self.ops.iter().any(|op| matches!(op, super::Op::Refuse(_)))
+        self.refusing = self.ops.iter().any(|op| matches!(op, Op::Refuse(_)))
             || self.expect.iter().any(|expect| matches!(expect, Expect::Refuse(_)));
         self.status = told;
         backend::put_ready(out, told);
@@ -249,13 +303,14 @@ impl Session {
         }
     }
 
-    /// Hands out what was made here and stands next in line.
-    pub fn deliver_local(&mut self, out: &mut BytesMut) {
+    /// Hands out what was made here and stands next in line. Returns how many answers that were.
+    pub fn deliver_local(&mut self, out: &mut BytesMut) -> usize {
+        let mut delivered = 0;
         loop {
             match self.expect.pop_front() {
                 Some(Expect::Local(bytes)) => out.extend_from_slice(&bytes),
                 Some(Expect::Parse { real: false, answer, .. }) => {
-                    if answer.is_some() {
+                    if answer {
                         out.extend_from_slice(backend::PARSE_COMPLETE);
                     }
                 }
@@ -264,12 +319,14 @@ impl Session {
                     self.batch_failed = true;
                     self.failed_here = true;
                 }
+                Some(Expect::Undo(_)) => continue,
                 Some(other) => {
                     self.expect.push_front(other);
-                    return;
+                    return delivered;
                 }
-                None => return,
+                None => return delivered,
             }
+            delivered += 1;
         }
     }
 
@@ -287,7 +344,11 @@ impl Session {
                 self.expect.pop_front();
                 Relay::Swallow
             }
-            b'S' => self.parameter_status(body),
+            // The client knows the values of its own settings.
+            b'S' => match self.parameter_status(body) {
+                Relay::Forward => Relay::Swallow,
+                other => other,
+            },
             b'E' => {
                 let fields = Fields::decode(body).unwrap_or(Fields(Vec::new()));
                 Relay::Fault(UpstreamFault::Replay {
@@ -303,6 +364,21 @@ impl Session {
 
 fn out_of_place(tag: u8) -> Relay {
     Relay::Fault(UpstreamFault::OutOfPlace(tag))
+}
+
+/// The message with the client's name of a prepared statement in place of the gateway's.
+fn renamed(message: &str, client_name: &str) -> Option<String> {
+    let (before, rest) = message.split_once("prepared statement \"")?;
+    let (server_name, after) = rest.split_once('"')?;
+    let differs = server_name != client_name;
+    differs.then(|| format!("{before}prepared statement \"{client_name}\"{after}"))
+}
+
+fn put_or_remove<V>(map: &mut HashMap<String, V>, name: &str, value: Option<V>) -> Option<V> {
+    match value {
+        Some(value) => map.insert(name.to_owned(), value),
+        None => map.remove(name),
+    }
 }
 
 fn moved(name: &str, value: &str) -> bool {

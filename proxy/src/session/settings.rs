@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::date_style;
 use super::scope::split_names;
 use crate::sql::{SetScope, SetValue};
 
@@ -21,6 +22,9 @@ const WITHOUT_MEANING: &[&str] = &[
     "statement_timeout",
     "transaction_timeout",
 ];
+
+/// Merged rather than replaced by a SET.
+const DATE_STYLE: &str = "datestyle";
 
 /// The right side of SET in its canonical spelling; `None` for DEFAULT.
 #[must_use]
@@ -60,6 +64,10 @@ pub fn replay(from: &Settings, to: &Settings) -> String {
         sql.push_str(&format!("RESET {};", quote_setting(name)));
     }
     for (name, value) in to.iter().filter(|(name, value)| from.get(*name) != Some(*value)) {
+        if name == DATE_STYLE && from.contains_key(name) {
+            // One half of it, set, would leave the other as the connection had it.
+            sql.push_str(&format!("RESET {};", quote_setting(name)));
+        }
         sql.push_str(&format!("SET {} TO {value};", quote_setting(name)));
     }
     sql
@@ -127,7 +135,13 @@ impl Ledger {
 
     /// SET, or RESET (`None`), of one setting.
     pub fn set(&mut self, name: &str, value: Option<&str>, scope: SetScope) {
-        let value = value.or_else(|| self.startup.get(name).map(String::as_str)).map(str::to_owned);
+        let value = match value {
+            Some(value) if name == DATE_STYLE => {
+                Some(date_style::merged(self.effective().get(name).map(String::as_str), value))
+            }
+            Some(value) => Some(value.to_owned()),
+            None => self.startup.get(name).cloned(),
+        };
         match scope {
             SetScope::Session => {
                 assign(&mut self.session, name, value);

@@ -7,65 +7,58 @@ use bytes::Bytes;
 
 use super::op::Op;
 use super::statement::{Plan, Prepared};
-use super::verdict::Verdicts;
+use super::verdict::{Reviewed, Verdicts};
 use super::{Session, Stall, failure};
-use crate::wire::backend;
+use crate::policy::Permitted;
+use crate::sql::Kind;
+use crate::wire::backend::{self, Report};
 use crate::wire::frontend::NO_VALUES_TEXT_RESULTS;
 
 impl Session {
     pub(super) fn query(&mut self, sql: &str, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let reviewed = self.verdict(sql, &[], verdicts)?;
-        // As in PostgreSQL, a simple query destroys the unnamed statement and the unnamed portal.
-        self.unnamed = None;
-        self.portals.remove("");
-        let permitted = match &reviewed.outcome {
-            Ok(permitted) => permitted,
-            Err(_) => {
-                self.deny(&reviewed);
-                self.sync();
-                return Ok(());
-            }
+        let prepares: Vec<Prepared> = match &reviewed.outcome {
+            Ok(permitted) => permitted.iter().map(|one| self.prepare(&reviewed, one, "")).collect(),
+            Err(_) => Vec::new(),
         };
-        if permitted.is_empty() {
-            self.local(backend::EMPTY_QUERY);
-            self.sync();
-            return Ok(());
+        // Only what an EXECUTE runs can still want a verdict: that is asked for before anything is queued.
+        let mut statements = Vec::with_capacity(prepares.len());
+        for prepared in prepares {
+            let body = self.executed(&prepared, verdicts)?;
+            statements.push((prepared, body));
         }
-        if let Some(uses) = permitted.iter().map(|one| &one.statement().uses).find(|uses| uses.parameter_max > 0) {
-            self.refuse_at_once(&failure::no_parameter(sql, uses.parameter_position));
-            return Ok(());
+        // As in PostgreSQL, a simple query destroys the unnamed statement and the unnamed portal.
+        self.assign_statement("", None);
+        self.portals.remove("");
+        match &reviewed.outcome {
+            Ok(permitted) if permitted.is_empty() => self.local(backend::EMPTY_QUERY),
+            Ok(permitted) => self.run_all(statements, permitted),
+            Err(_) => self.deny(&reviewed),
         }
-        let statements: Vec<Prepared> = permitted.iter().map(|one| self.prepare(&reviewed, one, "")).collect();
-        self.run_all(statements, verdicts)
+        self.sync();
+        Ok(())
     }
 
-    fn run_all(&mut self, statements: Vec<Prepared>, verdicts: &dyn Verdicts) -> Result<(), Stall> {
-        // What PREPARE in this very text makes is reviewed with the text; only older ones can stall, and they do so
-        // before anything was queued.
-        for prepared in &statements {
-            let fresh = statements.iter().any(|other| prepares(other, prepared));
-            if !fresh && !self.may_execute(prepared, verdicts)? {
-                self.sync();
-                return Ok(());
-            }
-        }
-        for prepared in statements {
-            if self.failed_here && !prepared.ends_transaction {
+    fn run_all(&mut self, statements: Vec<(Prepared, Option<Arc<Reviewed>>)>, permitted: &[Permitted]) {
+        let scope = Arc::clone(&self.scope);
+        for ((prepared, body), permitted) in statements.into_iter().zip(permitted) {
+            if self.in_failed_block() && !prepared.ends_transaction {
                 self.refuse(&failure::in_failed_transaction());
-                break;
-            }
-            let prepared = self.ending(Arc::new(prepared));
-            let ends = prepared.ends_transaction;
-            self.run_one(prepared);
-            if ends {
-                self.failed_here = false;
+            } else if let Some(report) = unbound(&prepared, permitted) {
+                self.refuse(&report);
+            } else if prepared.executes.as_ref().is_some_and(|name| self.sql_prepared.contains_key(name))
+                && self.scope != scope
+            {
+                // What it runs was not reviewed under what this very text has just set.
+                self.refuse(&failure::execute_after_set());
+            } else if self.may_run(&prepared, body.as_ref()) {
+                let prepared = self.ending(Arc::new(prepared));
+                self.run_one(prepared);
             }
             if self.skipping {
                 break;
             }
         }
-        self.sync();
-        Ok(())
     }
 
     fn run_one(&mut self, prepared: Arc<Prepared>) {
@@ -73,7 +66,6 @@ impl Session {
             Plan::Empty => self.local(backend::EMPTY_QUERY),
             Plan::Local(command) => self.command(&command.clone()),
             Plan::Upstream => {
-                self.note_sql_prepare(&prepared);
                 self.foresee(&prepared.effect);
                 let portal = String::new;
                 self.ops.push_back(Op::Bind {
@@ -90,13 +82,19 @@ impl Session {
                     rows_max: 0,
                     effect: prepared.effect.clone(),
                     shift: prepared.shift,
-                    answer: true,
+                    answer: prepared.answer(),
                 });
+                self.note_sql_prepare(&prepared);
+                self.ends_block |= prepared.ends_transaction;
             }
         }
     }
 }
 
-fn prepares(other: &Prepared, user: &Prepared) -> bool {
-    matches!((&other.effect, &user.executes), (super::Effect::SqlPrepare(made), Some(used)) if made == used)
+/// `$1` where nothing can bind it; PREPARE alone has parameters of its own.
+fn unbound(prepared: &Prepared, permitted: &Permitted) -> Option<Report> {
+    let statement = permitted.statement();
+    let binds = matches!(statement.kind, Kind::Prepare { .. });
+    let reviewed = prepared.reviewed.as_ref().filter(|_| statement.uses.parameter_max > 0 && !binds)?;
+    Some(failure::no_parameter(&reviewed.text, statement.uses.parameter_position))
 }

@@ -3,11 +3,13 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::op::{Change, Effect};
+use super::op::{Answer, Change, Effect};
 use super::scope::SettingsScope;
-use super::settings;
+use super::settings::{self, Settings, quote_setting};
 use super::verdict::Reviewed;
-use crate::sql::{Assigned, Assignment, DiscardTarget, IsolationLevel, Kind, SetScope, Statement, TransactionModes};
+use crate::sql::{
+    Assigned, Assignment, DiscardTarget, IsolationLevel, Kind, SetScope, SetValue, Statement, TransactionModes,
+};
 
 /// What a statement on an upstream connection is known by. Two clients share one only when text, parameter types and
 /// every setting that text could be read under are equal; all of it is compared, never a hash alone.
@@ -63,6 +65,18 @@ pub struct Prepared {
     pub reviewed: Option<Arc<Reviewed>>,
     /// For EXECUTE and EXPLAIN EXECUTE: the name that must have been prepared by PREPARE.
     pub executes: Option<String>,
+    /// The command tag the client is told, where another statement runs in place of its own.
+    pub tag: Option<&'static str>,
+    /// What the client calls it.
+    pub client_name: Box<str>,
+}
+
+impl Prepared {
+    /// What the client sees of its answer.
+    #[must_use]
+    pub(super) fn answer(&self) -> Answer {
+        self.tag.map_or(Answer::Whole, Answer::Tagged)
+    }
 }
 
 /// Who carries a statement out.
@@ -260,10 +274,15 @@ pub(super) fn worth_keeping(kind: &Kind) -> bool {
     matches!(kind, Kind::Select | Kind::Show { .. } | Kind::Begin { .. } | Kind::Commit { .. } | Kind::Rollback { .. })
 }
 
-/// The text that goes upstream in place of the client's, where they differ: every BEGIN goes out READ ONLY (wall 5).
+/// The text that goes upstream in place of the client's, where they differ: every BEGIN goes out READ ONLY (wall 5),
+/// and RESET returns to what the client started with.
 #[must_use]
-pub(super) fn rewritten(kind: &Kind) -> Option<String> {
+pub(super) fn rewritten(kind: &Kind, startup: &Settings) -> Option<String> {
     match kind {
+        Kind::Set { name, scope, value: SetValue::Default } => {
+            startup.get(name).map(|value| restored(name, *scope, value))
+        }
+        Kind::Reset { name } => startup.get(name).map(|value| restored(name, SetScope::Session, value)),
         Kind::Begin { start, modes } => Some(begin(*start, modes)),
         Kind::Commit { .. }
         | Kind::Rollback { .. }
@@ -274,7 +293,6 @@ pub(super) fn rewritten(kind: &Kind) -> Option<String> {
         | Kind::Set { .. }
         | Kind::SetTransaction(_)
         | Kind::SetSessionCharacteristics(_)
-        | Kind::Reset { .. }
         | Kind::ResetAll
         | Kind::Savepoint { .. }
         | Kind::Release { .. }
@@ -288,6 +306,23 @@ pub(super) fn rewritten(kind: &Kind) -> Option<String> {
         | Kind::Discard(_)
         | Kind::Unlisten { .. } => None,
     }
+}
+
+/// What a client's RESET returns to is its own start-up value, not the connection's.
+fn restored(name: &str, scope: SetScope, value: &str) -> String {
+    let local = if scope == SetScope::Local { "LOCAL " } else { "" };
+    format!("SET {local}{} TO {value}", quote_setting(name))
+}
+
+/// The command tag of a statement in place of which another one runs, where the two differ.
+#[must_use]
+pub(super) fn own_tag(kind: &Kind, startup: &Settings) -> Option<&'static str> {
+    if let Kind::Reset { name } = kind
+        && startup.contains_key(name)
+    {
+        return Some("RESET");
+    }
+    None
 }
 
 fn begin(start: bool, modes: &TransactionModes) -> String {

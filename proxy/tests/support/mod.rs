@@ -1,5 +1,5 @@
 //! A real PostgreSQL and a gateway in front of it, for tests of the driver.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod raw;
 pub mod reply;

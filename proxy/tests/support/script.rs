@@ -89,8 +89,14 @@ pub fn difference(file: &Path, expected: &str, actual: &str) -> Option<String> {
     }
     let mut report = format!("{}\n", file.file_name().unwrap().to_string_lossy());
     for (old, new) in blocks(expected).iter().zip(&blocks(actual)).filter(|(old, new)| old.expected != new.expected) {
-        let show = |sign: &str, lines: &[String]| lines.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>();
-        report.push_str(&format!("{}{}{}\n", show(" ", &old.source), show("-", &old.expected), show("+", &new.expected)));
+        let show =
+            |sign: &str, lines: &[String]| lines.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>();
+        report.push_str(&format!(
+            "{}{}{}\n",
+            show(" ", &old.source),
+            show("-", &old.expected),
+            show("+", &new.expected)
+        ));
     }
     Some(report)
 }

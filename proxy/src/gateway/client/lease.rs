@@ -9,7 +9,7 @@ use super::pump::{Fault, Progress};
 use super::{Client, End, Upstream, shutting_down};
 use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
-use crate::session::{Session, UpstreamFault, failure};
+use crate::session::{Op, Session, UpstreamFault, failure};
 use crate::upstream::{self, Lease, PoolError};
 use crate::wire::backend::{Report, Severity, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
@@ -32,9 +32,11 @@ where
                 return Ok(());
             }
         }
+        self.await_cancelling().await;
         if let Some(upstream) = &mut self.upstream {
             upstream.send(&mut self.session);
-            self.session.deliver_local(&mut self.output);
+            let delivered = self.session.deliver_local(&mut self.output);
+            upstream.answered_here(delivered);
         }
         if self.session.can_release() {
             self.release().await;
@@ -98,6 +100,17 @@ where
         self.place.resident.does(Doing::Idle);
     }
 
+    /// A cancel request that is under way is meant for what was sent before: nothing else is sent while it could
+    /// still hit that.
+    async fn await_cancelling(&mut self) {
+        if self.session.is_waiting() || self.session.is_quiet() {
+            return;
+        }
+        if let Some(cancelling) = self.cancelling.take() {
+            let _ = cancelling.await;
+        }
+    }
+
     /// Asks the upstream to cancel what it runs for this client. The connection stays with the client until the
     /// request is done, so that it can hit nothing else.
     pub(super) fn cancel(&mut self) {
@@ -154,7 +167,7 @@ impl Upstream {
     fn replay_settings(&mut self, session: &mut Session) {
         let sql = replay(&self.lease.settings, session.settings());
         if !sql.is_empty() {
-            session.replay_settings(&sql, &mut self.output);
+            session.replay_settings(&sql, &mut self.lease.statements, &mut self.output);
         }
     }
 
@@ -166,6 +179,23 @@ impl Upstream {
                 None => {}
             }
         }
+    }
+
+    /// The first `count` answers were made here and are with the client: a repetition must not make them again.
+    fn answered_here(&mut self, count: usize) {
+        let Some(sent) = &mut self.repeatable else { return };
+        let mut left = count;
+        sent.retain_mut(|op| {
+            let made_here = matches!(op, Op::Local(_) | Op::Refuse(_));
+            if left == 0 || !(made_here || matches!(op, Op::Parse { .. })) {
+                return true;
+            }
+            left -= 1;
+            if let Op::Parse { answer, .. } = op {
+                *answer = false;
+            }
+            !made_here
+        });
     }
 }
 
@@ -193,7 +223,10 @@ fn lost(fault: Fault) -> Report {
             SqlState::INSUFFICIENT_PRIVILEGE,
             format!("setting \"{name}\" moved on the upstream connection, which was closed"),
         ),
-        Fault::Protocol(UpstreamFault::OutOfPlace(_) | UpstreamFault::StalePlan) => {
+        Fault::Protocol(UpstreamFault::StalePlan) => {
+            Report::error(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
+        }
+        Fault::Protocol(UpstreamFault::OutOfPlace(_)) => {
             Report::error(SqlState::CONNECTION_FAILURE, "the customer database sent a message out of place")
         }
     }

@@ -115,7 +115,7 @@ impl Arrival<'_> {
             let kind = Kind::Set { name: name.clone(), scope: SetScope::Session, value: value.clone() };
             let statement = Statement { kind, span: 0..0, uses: Uses::default() };
             policy::review(&statement, "", &catalog, &rules, &scope)
-                .map_err(|denial| Box::new(failure::denied(&denial, "")))?;
+                .map_err(|denial| Box::new(Report { position: None, ..failure::denied(&denial, "") }))?;
             if let Some(value) = right_side(&value) {
                 settings.insert(name, value);
             }

@@ -123,7 +123,7 @@ where
             if let Err(end) = self.forward().await {
                 return end;
             }
-            if self.session.has_ended() && self.session.is_quiet() {
+            if self.session.has_ended() && !self.session.owes_ready() {
                 return End::Quiet;
             }
             if let Err(end) = self.attend().await {
@@ -135,6 +135,10 @@ where
     /// Lets the session understand every whole frame that has arrived.
     async fn take_frames(&mut self) -> Result<(), End> {
         while !self.session.must_wait() && !self.session.has_ended() {
+            if self.session.is_quiet() {
+                // What was to be cancelled before this arrived is over.
+                self.place.bell.hush(bell::CANCEL);
+            }
             let Some(frame) = self.next_frame()? else { break };
             while let Err(stall) = self.session.receive(&frame, &*self.database) {
                 let path = self.default_path();
@@ -160,8 +164,9 @@ where
             let invalid = |_| End::With(invalid_length());
             let Some(header) = frame::header(&self.input).map_err(invalid)? else { return Ok(None) };
             if header.body_bytes <= self.gateway.limits.frame_bytes_max {
-                self.wanted = HEADER_BYTES + header.body_bytes;
-                return Ok(frame::take(&mut self.input, header));
+                let frame = frame::take(&mut self.input, header);
+                self.wanted = if frame.is_some() { HEADER_BYTES } else { HEADER_BYTES + header.body_bytes };
+                return Ok(frame);
             }
             if !frontend::may_be_long(header.tag) {
                 return Err(End::With(invalid_length()));

@@ -71,11 +71,20 @@ where
                 Poll::Ready(Err(fault)) => return Poll::Ready(Progress::UpstreamFault(fault)),
                 Poll::Pending => {}
             }
+            if self.can_understand_more() {
+                return Poll::Ready(Progress::ClientBytes);
+            }
             return match ready!(self.poll_read_client(cx)) {
                 Ok(true) => Poll::Ready(Progress::ClientBytes),
                 Ok(false) | Err(_) => Poll::Ready(Progress::ClientGone),
             };
         }
+    }
+
+    /// Frames that have arrived and waited, for an answer that was made here or for the client to read.
+    fn can_understand_more(&self) -> bool {
+        let waits = self.session.must_wait() || self.session.has_ended() || self.output.len() >= OUTPUT_BYTES_HIGH;
+        !waits && self.input.len() >= self.wanted.max(HEADER_BYTES)
     }
 
     fn poll_bell(&mut self, cx: &mut Context<'_>) -> Option<Progress> {
@@ -122,7 +131,9 @@ where
     /// `Ok(false)`: the client hung up.
     fn poll_read_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let waiting = self.upstream.as_ref().map_or(0, |upstream| upstream.output.len());
-        if self.input.len() >= INPUT_BYTES_HIGH.max(self.wanted) || waiting >= INPUT_BYTES_HIGH {
+        let full = self.input.len() >= INPUT_BYTES_HIGH.max(self.wanted);
+        // Who does not read what is made here is not listened to either.
+        if full || waiting >= INPUT_BYTES_HIGH || self.output.len() >= OUTPUT_BYTES_HIGH {
             return Poll::Pending;
         }
         let mut space = [MaybeUninit::uninit(); CLIENT_READ_BYTES];
