@@ -129,6 +129,7 @@ impl Session {
     /// Returns the step, for repeating it elsewhere; `None` when nothing is queued.
     pub fn dispatch(&mut self, statements: &mut ServerStatements, out: &mut BytesMut) -> Option<Op> {
         let op = self.ops.pop_front()?;
+        self.batch_open = !matches!(op, Op::Sync) && (self.batch_open || op.needs_upstream());
         self.send(&op, statements, out);
         Some(op)
     }

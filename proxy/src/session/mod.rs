@@ -109,6 +109,8 @@ pub struct Session {
     /// Steps are outstanding that change settings or the transaction, and their Sync was sent.
     unsettled: bool,
     batch_changes: bool,
+    /// The connection has seen a part of a batch and no Sync yet: it is in an implicit transaction, or skips.
+    batch_open: bool,
     batch_failed: bool,
     /// The batch that frames belong to now, and those whose ReadyForQuery has passed.
     batch: u64,
@@ -147,6 +149,7 @@ impl Session {
             skipping: false,
             unsettled: false,
             batch_changes: false,
+            batch_open: false,
             batch_failed: false,
             batch: 1,
             batches_answered: 0,
@@ -193,7 +196,7 @@ impl Session {
     /// The session can let go of its connection: between transactions, with nothing on the connection that is its own.
     #[must_use]
     pub fn can_release(&self) -> bool {
-        self.is_quiet() && self.status == TransactionStatus::Idle && !self.is_pinned()
+        self.is_quiet() && !self.batch_open && self.status == TransactionStatus::Idle && !self.is_pinned()
     }
 
     /// Something that only this client may see lives on the connection.
@@ -273,7 +276,8 @@ impl Session {
     /// The connection is gone. What was outstanding failed; the session itself goes on. Every batch that is
     /// outstanding is answered with `report`, so that each Sync has its ReadyForQuery.
     pub fn upstream_gone(&mut self, report: &Report, out: &mut BytesMut) {
-        let (batches, rest) = self.drop_outstanding();
+        let (batches, mut rest) = self.drop_outstanding();
+        rest |= self.batch_open && !self.skipping;
         self.forget_connection();
         self.confirmed.rollback();
         for has_work in batches {
@@ -306,6 +310,7 @@ impl Session {
         self.declared_cursors.clear();
         self.portals.clear();
         self.failed_here = false;
+        self.batch_open = false;
         self.status = TransactionStatus::Idle;
     }
 
