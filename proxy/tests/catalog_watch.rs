@@ -43,9 +43,11 @@ async fn every_change_is_seen_and_no_change_keeps_the_version() {
         "ALTER TABLE s.t ENABLE ROW LEVEL SECURITY",
         "CREATE POLICY p ON s.t USING (s.f(1) = 1)",
         "ALTER POLICY p ON s.t USING (true)",
+        "CREATE INDEX ON s.t (id) WHERE s.f(1) = 1",
         "CREATE TABLE s.child () INHERITS (s.t)",
         "ALTER TABLE s.child NO INHERIT s.t",
         "CREATE EXTENSION citext",
+        "ALTER EXTENSION citext DROP FUNCTION citext_eq(citext, citext)",
         "ALTER SCHEMA s RENAME TO r",
         "DROP SCHEMA r CASCADE",
     ];

@@ -8,7 +8,7 @@ use crate::policy::harmless::{judge, refusal};
 use crate::sql::{Denial, FieldRef, FieldSource, Rule};
 
 use super::relation::ancestors;
-use super::unexplained;
+use super::{types, unexplained};
 
 /// Reviews everything that has a dot in it.
 pub(in crate::policy) fn attributes(case: &mut Case<'_>) -> Result<(), Denial> {
@@ -27,6 +27,11 @@ fn attribute(case: &mut Case<'_>, field: &FieldRef) -> Result<(), Denial> {
     }
     if case.catalog.knowledge() == Knowledge::Unavailable {
         return Err(unexplained(Rule::AttributeCall, "attribute", &field.name).at(field.position));
+    }
+    // `x.mytype` is `mytype(x)`, a cast.
+    if let Some(found) = case.named_type(None, &field.name) {
+        case.speaks_of(found.oid);
+        types::check(case, found.oid, field.position)?;
     }
     for function in case.functions(None, &field.name, Call::one()) {
         let Some(argument) = function.argument(0) else { continue };
@@ -68,7 +73,7 @@ fn takes_row(case: &Case<'_>, argument: Oid, relation: Option<&Relation>) -> boo
     };
     match &found.kind {
         TypeKind::Domain { base, .. } => takes_row(case, *base, relation),
-        TypeKind::Pseudo => argument == RECORD || argument == ANY || super::types::is_polymorphic(argument),
+        TypeKind::Pseudo => argument == RECORD || argument == ANY || types::is_polymorphic(argument),
         TypeKind::Composite(_)
         | TypeKind::Base
         | TypeKind::Array(_)

@@ -48,14 +48,15 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
     // `text(x)` and `mytype('x')` are casts when no function fits better.
     let cast = (call.arguments == 1).then(|| case.named_type(schema, &call.name)).flatten();
     if let Some(found) = cast {
+        case.speaks_of(found.oid);
         types::check(case, found.oid, call.position)?;
     }
     if candidates.is_empty() {
         return if cast.is_some() || is_column(case, call) { Ok(()) } else { Err(unknown(case, call)) };
     }
-    let shapes: Vec<Candidate<'_>> = candidates.iter().map(|function| candidate(function, call)).collect();
+    let shapes = || candidates.iter().map(|function| candidate(function, call)).collect::<Vec<_>>();
     let mut runs: Option<&Function> = None;
-    for (function, shape) in candidates.iter().zip(&shapes) {
+    for function in &candidates {
         if let Err(reason) = judge(case.catalog, case.policy, function) {
             if is_assignment(function, case) {
                 let assignments = &case.statement.uses.assignments;
@@ -65,7 +66,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
                 case.runs(function);
                 continue;
             }
-            if !call.named && !call.variadic && cannot_be_chosen(case, shape, &shapes) {
+            if !call.named && !call.variadic && cannot_be_chosen(case, &candidate(function, call), &shapes()) {
                 continue;
             }
             return Err(refusal(case.catalog, function, &reason, Rule::Function).at(call.position));

@@ -35,8 +35,8 @@ fn review(case: &mut Case<'_>, used: &OperatorRef) -> Result<(), Denial> {
     if candidates.is_empty() {
         return Err(unknown(case, used));
     }
-    let shapes: Vec<Candidate<'_>> = candidates.iter().map(|operator| candidate(operator)).collect();
-    for (operator, shape) in candidates.iter().zip(&shapes) {
+    let shapes = || candidates.iter().map(|operator| candidate(operator)).collect::<Vec<_>>();
+    for operator in &candidates {
         let allowed = case.policy.allows_operator(case.catalog, operator);
         let function = case.catalog.function(operator.function);
         let verdict = match function {
@@ -47,7 +47,7 @@ fn review(case: &mut Case<'_>, used: &OperatorRef) -> Result<(), Denial> {
             Some(function) => judge(case.catalog, case.policy, function),
         };
         if let Err(reason) = verdict {
-            if cannot_be_chosen(case, shape, &shapes) {
+            if cannot_be_chosen(case, &candidate(operator), &shapes()) {
                 continue;
             }
             return Err(refusal(case, operator, &reason).at(used.position));

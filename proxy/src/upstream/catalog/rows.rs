@@ -43,6 +43,10 @@ pub(super) const FINGERPRINT: &str = "\
         WHERE aggfnoid >= 16384
       UNION ALL SELECT 15, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_catalog.pg_attrdef
       UNION ALL SELECT 16, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_catalog.pg_amproc
+      UNION ALL SELECT 17, count(*), sum(hashint8extended(xmin::text::int8, indexrelid::int8)::numeric) FROM pg_catalog.pg_index
+      UNION ALL SELECT 18, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_catalog.pg_statistic_ext
+      UNION ALL SELECT 19, count(*), sum(hashint8extended(classid::int8, objid::int8)::numeric) FROM pg_catalog.pg_depend
+        WHERE refclassid = 3079 AND deptype = 'e'
     )
     SELECT hashtextextended(string_agg(n || ' ' || x || ' ' || coalesce(s, 0), ',' ORDER BY n), 0) FROM v";
 
@@ -281,6 +285,9 @@ async fn implied(client: &Client, version: u32) -> Result<HashMap<Oid, TreeUses>
             implied.entry(relation).or_default().absorb(uses);
         }
     }
+    for row in client.query(INDEX_SUPPORT, &[]).await? {
+        implied.entry(row.try_get(0)?).or_default().functions.push(row.try_get(1)?);
+    }
     Ok(implied)
 }
 
@@ -290,6 +297,15 @@ const FOLDED: &str = "SELECT indrelid, t FROM pg_catalog.pg_index, \
      UNION ALL SELECT conrelid, conbin::text FROM pg_catalog.pg_constraint \
         WHERE conrelid >= 16384 AND contype = 'c' AND conbin IS NOT NULL \
      UNION ALL SELECT partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table WHERE partexprs IS NOT NULL";
+
+/// Support functions of operator classes of the user's own, under indexes and partition keys: they run on a search.
+const INDEX_SUPPORT: &str = "SELECT DISTINCT k.relid, p.amproc::oid FROM ( \
+        SELECT indrelid AS relid, unnest(indclass::oid[]) AS class FROM pg_catalog.pg_index \
+        UNION ALL SELECT partrelid, unnest(partclass::oid[]) FROM pg_catalog.pg_partitioned_table) k \
+     JOIN pg_catalog.pg_opclass c ON c.oid = k.class AND c.oid >= 16384 \
+     JOIN pg_catalog.pg_amproc p ON p.amprocfamily = c.opcfamily AND p.amproc >= 16384 \
+     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+        AND d.objid = p.amproc AND d.deptype = 'e') ORDER BY 1, 2";
 
 const FOLDED_STATISTICS: &str =
     "SELECT stxrelid, stxexprs::text FROM pg_catalog.pg_statistic_ext WHERE stxexprs IS NOT NULL";

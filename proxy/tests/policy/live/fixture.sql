@@ -185,3 +185,12 @@ DO $do$ BEGIN
     CREATE VIEW app.nodes_cycle AS SELECT 1;
   END IF;
 END $do$;
+
+-- An index whose comparison bites.
+CREATE FUNCTION trap.compare(int, int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('compare')::int $$;
+CREATE OPERATOR CLASS trap.int_ops FOR TYPE int USING btree AS
+  OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 trap.compare(int, int);
+CREATE TABLE app.compared (id int);
+CREATE INDEX ON app.compared (id trap.int_ops);
+CREATE TABLE app.by_email (email citext PRIMARY KEY);
+CREATE DOMAIN public.trapped_here AS text CHECK (trap.bite(VALUE));
