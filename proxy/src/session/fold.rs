@@ -127,9 +127,8 @@ mod tests {
     /// What fold takes for a number must be one to PostgreSQL's own scanner: the same tokens, whatever the numbers.
     #[test]
     fn both_readers_see_the_same_statement_whatever_the_numbers() {
-        let tokens = |text: &str| -> Vec<i32> {
-            pg_query::scan(text).unwrap().tokens.iter().map(|token| token.token).collect()
-        };
+        let tokens =
+            |text: &str| -> Vec<i32> { pg_query::scan(text).unwrap().tokens.iter().map(|token| token.token).collect() };
         for text in [
             "SELECT a FROM t WHERE id = 7 AND b<8 OR c>=9",
             "SELECT a+1, b*2 FROM t LIMIT 10 OFFSET 20",
