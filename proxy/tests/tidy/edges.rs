@@ -158,7 +158,9 @@ fn contains_word(line: &str, word: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
         let joins = |c: char| c.is_alphanumeric() || c == '_';
-        !(word.starts_with(joins) && before.is_some_and(joins)) && !(word.ends_with(joins) && after.is_some_and(joins))
+        let joined_before = word.starts_with(joins) && before.is_some_and(joins);
+        let joined_after = word.ends_with(joins) && after.is_some_and(joins);
+        !joined_before && !joined_after
     })
 }
 

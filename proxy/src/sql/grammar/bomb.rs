@@ -58,8 +58,8 @@ impl Size {
             _ => a.saturating_abs().max(b.saturating_abs()),
         };
         // numeric keeps all digits of a power; other results are as wide as their sides.
-        let digits = u64::try_from(a.checked_ilog10().unwrap_or(0).saturating_add(1).saturating_mul(exponent()));
-        let bytes = if operator == "^" { together.bytes.max(digits.unwrap_or(0)) } else { together.bytes };
+        let digits = u64::from(a.checked_ilog10().unwrap_or(0).saturating_add(1).saturating_mul(exponent()));
+        let bytes = if operator == "^" { together.bytes.max(digits) } else { together.bytes };
         Self { bytes, number: Some(number) }
     }
 

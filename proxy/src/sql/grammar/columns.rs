@@ -106,6 +106,10 @@ fn figure(node: &Node) -> Option<(Strength, &str)> {
     stacker::maybe_grow(32 << 10, 1 << 20, || figure_on_stack(node))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest is for the next function, and what neither knows is unsure"
+)]
 fn figure_on_stack(node: &Node) -> Option<(Strength, &str)> {
     match node.node.as_ref()? {
         NodeEnum::ColumnRef(column) => last_text(&column.fields),

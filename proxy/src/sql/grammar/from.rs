@@ -17,7 +17,7 @@ use crate::sql::denial::Denial;
 use crate::sql::statement::{FunctionRef, RelationRef};
 
 impl<'t> Walk<'t> {
-    pub(super) fn from_item(&mut self, item: &'t Node) -> Result<(), Denial> {
+    pub(super) fn item_of_from(&mut self, item: &'t Node) -> Result<(), Denial> {
         if self.scope.items() >= ITEMS_MAX {
             return Err(too_deep());
         }
@@ -170,8 +170,8 @@ impl<'t> Walk<'t> {
             join;
         let (Some(left), Some(right)) = (larg.as_deref(), rarg.as_deref()) else { return Err(unsupported("a join")) };
         let first = self.scope.items();
-        self.from_item(left)?;
-        self.from_item(right)?;
+        self.item_of_from(left)?;
+        self.item_of_from(right)?;
         if *is_natural || !using_clause.is_empty() {
             self.implied_operator("=", None);
         }

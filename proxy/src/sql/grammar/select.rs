@@ -54,7 +54,7 @@ impl<'t> Walk<'t> {
         with_clause.as_ref().map_or(Ok(()), |with| self.with(with))?;
         let mut size = self.set_operation(*op, larg.as_deref(), rarg.as_deref())?;
         for item in from_clause {
-            self.from_item(item)?;
+            self.item_of_from(item)?;
         }
         for row in values_lists {
             size = size.or(self.values_row(row)?);

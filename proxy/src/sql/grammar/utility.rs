@@ -21,6 +21,7 @@ const CURSOR_OPTION_HOLD: i32 = 0x0020;
 
 impl<'t> Walk<'t> {
     /// <https://www.postgresql.org/docs/current/sql-explain.html>
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
     pub(super) fn explain(
         &mut self,
         explain: &'t ExplainStmt,
@@ -177,6 +178,7 @@ fn truth(value: Option<&Node>, position: Option<usize>) -> Result<bool, Denial> 
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 fn word(value: &Node) -> Option<String> {
     match value.node.as_ref()? {
         NodeEnum::String(text) => Some(text.sval.clone()),
@@ -188,6 +190,7 @@ fn word(value: &Node) -> Option<String> {
 }
 
 /// An option's value must be a word, a number or a list of names.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 fn plain(value: Option<&Node>) -> Result<(), Denial> {
     let Some(value) = value else { return Ok(()) };
     match inner(value)? {

@@ -13,6 +13,7 @@ pub(super) fn survey(statement: &Statement) -> Finding {
 }
 
 impl Survey {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for the next function, which names every one")]
     fn statement(&mut self, statement: &Statement) -> Coarse {
         match statement {
             Statement::Query(query) => {
@@ -99,6 +100,7 @@ impl Survey {
     }
 
     /// Statements that hold no query, and those that are no reads.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for the next function, which names every one")]
     fn without_query(&mut self, statement: &Statement) -> Coarse {
         match statement {
             Statement::StartTransaction {
