@@ -1,6 +1,14 @@
 //! The catalog's watch against a real server: what changes is seen, what does not costs little, and a snapshot that
 //! nobody can confirm is not trusted for long.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 use std::time::{Duration, Instant};
 

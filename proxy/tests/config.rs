@@ -1,4 +1,13 @@
 //! The configuration: every mistake in one run, each with its place; the environment beats the file; nothing unknown passes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 use std::path::Path;
 use std::process::Command;

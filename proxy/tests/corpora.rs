@@ -1,5 +1,14 @@
 //! The corpora of real statements, when they stand beside the checkout: nothing crashes, and what the grammar takes for
 //! a read is never refused because the readers disagree.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,13 @@
 //! Depth and size: no text makes the process abort or run away, and honest long statements pass.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,14 @@
 //! Honest reads of every kind: none may be refused by the readers. One statement a line; a line that begins with a
 //! blank continues the one before.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 use vitrine::sql::{self, Limits};
 

@@ -2,7 +2,15 @@
 //!
 //! A case is SQL, a line `----`, and the verdict; cases are apart by blank lines, lines with `#` are comments, and a
 //! line `@ search_path = a, b` holds until the next one. `REWRITE=1` writes the verdicts anew: the diff is the review.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 #[path = "policy/cases.rs"]
 mod cases;

@@ -1,6 +1,14 @@
 //! Statements of real clients, and attacks, when the corpora stand beside the checkout (`VITRINE_CORPORA` says where).
 //! What is a read passes, or is listed with its reason; of the attacks only those pass that were gone through by hand.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

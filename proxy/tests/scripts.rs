@@ -2,6 +2,15 @@
 //! those in `session/` are the wanted differences, each with its reason. `REWRITE=1` writes the answers anew: in
 //! `pg/` PostgreSQL's, in `session/` the gateway's. The texts were taken from PostgreSQL 15; under another version
 //! PostgreSQL itself is the text.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod support;
 

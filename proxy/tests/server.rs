@@ -1,4 +1,13 @@
 //! The process: admin port, signals, reload, shutdown, and the handover of its sockets to a new process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod gateway_process;
 

@@ -1,4 +1,13 @@
 //! `vitrine verify` against a real PostgreSQL: nothing gets through, and a server without a gateway is told apart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod support;
 

@@ -346,8 +346,8 @@ impl Session {
             }
             // The client knows the values of its own settings.
             b'S' => match self.parameter_status(body) {
-                Relay::Forward => Relay::Swallow,
-                other => other,
+                Relay::Forward | Relay::Swallow => Relay::Swallow,
+                Relay::Fault(fault) => Relay::Fault(fault),
             },
             b'E' => {
                 let fields = Fields::decode(body).unwrap_or(Fields(Vec::new()));
