@@ -1,4 +1,13 @@
 //! Many clients over few connections: nothing of one client's reaches another, and what breaks heals.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod support;
 
