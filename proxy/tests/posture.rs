@@ -412,7 +412,8 @@ impl Gateway {
             .env("VITRINE_LISTEN", format!("127.0.0.1:{port}"))
             .env("VITRINE_ADMIN_LISTEN", format!("127.0.0.1:{admin}"))
             .env("VITRINE_CUSTOMER_URL", customer_url)
-            .stderr(std::process::Stdio::null())
+            .env("VITRINE_WATCH_POSTURE_REFRESH_MS", "1000")
+            .stderr(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
@@ -452,8 +453,24 @@ async fn a_strict_gateway_serves_a_proper_role_and_refuses_one_that_could_write(
     let strict = Gateway::start(&server.url("reader", "shop"), "strict");
     assert_eq!(strict.ask().await, Ok(0));
 
-    let refused = Gateway::start(&server.url("postgres", "shop"), "strict").ask().await.expect_err("a superuser");
-    assert!(refused.contains("42501") && refused.contains("could write (superuser)"), "{refused}");
+    // A role that can write from the start: nothing is started, and the report says what to do.
+    let mut refused = Gateway::start(&server.url("postgres", "shop"), "strict");
+    let mut report = String::new();
+    std::io::Read::read_to_string(refused.process.stderr.as_mut().unwrap(), &mut report).unwrap();
+    assert_eq!(refused.process.wait().unwrap().code(), Some(1), "{report}");
+    assert!(report.contains("posture is \"strict\"") && report.contains("ALTER ROLE postgres NOSUPERUSER"), "{report}");
+
+    // A role that can write later: the gateway stays, and serves nobody.
+    server.psql_in("shop", "GRANT INSERT ON sales.orders TO reader").unwrap();
+    let since = Instant::now();
+    let refused = loop {
+        match strict.ask().await {
+            Err(refused) => break refused,
+            Ok(_) => assert!(since.elapsed() < Duration::from_secs(20), "still served"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert!(refused.contains("42501") && refused.contains("could write"), "{refused}");
 
     let lenient = Gateway::start(&server.url("postgres", "shop"), "warn");
     assert_eq!(lenient.ask().await, Ok(0));

@@ -31,11 +31,11 @@ impl Mistake {
         mistakes.sort_by(|left, right| left.place().cmp(&right.place()));
     }
 
-    fn place(&self) -> (u8, usize, &str) {
+    fn place(&self) -> (u8, &Path, usize, &str) {
         match &self.origin {
-            Origin::File { path: _, line } => (0, *line, ""),
-            Origin::Environment(name) => (1, 0, name),
-            Origin::Default => (2, 0, ""),
+            Origin::File { path, line } => (0, path, *line, ""),
+            Origin::Environment(name) => (1, Path::new(""), 0, name),
+            Origin::Default => (2, Path::new(""), 0, ""),
         }
     }
 

@@ -154,10 +154,10 @@ section! {
         /// Connections in one pool.
         size: usize = 20, in 1..=10_000;
         /// Clients that may wait for a connection; one more is told 53300.
-        waiting_max: usize = 1_000, in 0..=1_000_000;
+        waiting_max: usize = 10_000, in 0..=1_000_000;
         /// Longest wait for a connection, then 53300.
         wait_timeout_ms: Millis = Millis(5_000), in 1..=3_600_000;
-        /// Longest time to connect and authenticate.
+        /// Longest time to connect and authenticate; a URL may ask for less.
         connect_timeout_ms: Millis = Millis(5_000), in 1..=600_000;
         /// A connection idle for longer is closed; 0 keeps it.
         idle_timeout_ms: Millis = Millis(300_000), in 0..=86_400_000;
@@ -174,25 +174,19 @@ section! {
         /// Longest frontend message, bytes (08P01).
         frame_bytes_max: usize = 16_777_216, in 65_536..=1_073_741_823;
         /// Longest text of statements, bytes (54000).
-        statement_bytes_max: usize = 1_048_576, in 1_024..=1_073_741_823;
+        statement_bytes_max: usize = 2_097_152, in 1_024..=1_073_741_823;
         /// Deepest nesting of comments (54001).
         comment_depth_max: usize = 32, in 0..=10_000;
         /// Deepest nesting of expressions and queries (54001).
-        nesting_depth_max: usize = 1_000, in 16..=100_000;
+        nesting_depth_max: usize = 5_000, in 16..=100_000;
         /// Statements in one simple query (54000).
         statements_max: usize = 1_000, in 1..=100_000;
-        /// Prepared statements of one client (54000).
+        /// Prepared statements of one client (53400).
         prepared_statements_max: usize = 10_000, in 1..=1_000_000;
-        /// Portals of one client (54000).
-        portals_max: usize = 1_000, in 1..=1_000_000;
-        /// Bytes a client may hold in prepared statements and portals (54000).
-        session_bytes_max: usize = 67_108_864, in 65_536..=1_073_741_824;
-        /// Rows of one result (54000); 0 means no limit.
-        result_rows_max: u64 = 0;
-        /// Bytes of one result (54000); 0 means no limit.
-        result_bytes_max: u64 = 0;
+        /// Bytes of their texts (53400).
+        prepared_bytes_max: usize = 67_108_864, in 65_536..=1_073_741_824;
         /// Largest value that constants of a statement may build, bytes (54000).
-        constant_bytes_max: u64 = 67_108_864;
+        constant_bytes_max: u64 = 67_108_864, in 1_024..=1_073_741_823;
     }
 }
 
@@ -201,12 +195,10 @@ section! {
     pub Timeouts at "timeouts" {
         /// From the first byte to the end of authentication; then the connection is closed.
         startup_ms: Millis = Millis(15_000), in 100..=600_000;
-        /// Longest run of one statement (57014); 0 means no limit.
+        /// Longest run of one statement (57014), unless the client sets another; 0 means no limit.
         statement_ms: Millis = Millis(300_000), in 0..=86_400_000;
-        /// Longest idle time inside a transaction (25P03); 0 means no limit.
+        /// Longest idle time inside a transaction (25P03), unless the client sets another; 0 means no limit.
         idle_in_transaction_ms: Millis = Millis(60_000), in 0..=86_400_000;
-        /// Longest idle time of a client outside a transaction (57P05); 0 means no limit.
-        idle_session_ms: Millis = Millis(0), in 0..=604_800_000;
     }
 }
 

@@ -5,11 +5,11 @@ use super::door::users::{self, User, Users};
 use super::door::{self, Door, DoorRules, ServerTls};
 use super::offer;
 use super::state::Gateway;
-use crate::config::{Auth, Config, Mistake, Mode, UserMapping};
+use crate::config::{Auth, Config, Mistake, Mode, Origin, UserMapping};
 use crate::observe::Metrics;
 use crate::policy::Policy;
 use arc_swap::ArcSwap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Builds the shared state of what [`crate::config::read`] gives. Certificates, users and policy are read here, and what
@@ -21,8 +21,8 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
     let files = read_files(&config, mistakes)?;
     let door = Door::new(door_rules(&config), files.users, files.tls)
         .map_err(|error| vec![config.mistake("auth", error.to_string())])?;
-    let policy = Arc::new(Policy::built_in());
-    let databases = offer::databases(&config, &policy).map_err(|error| vec![config.mistake("pool", error)])?;
+    let databases = offer::databases(&config, &files.policy, &HashMap::new())
+        .map_err(|error| vec![config.mistake("customer.url", error)])?;
     Ok(Gateway {
         limits: offer::limits(&config),
         config,
@@ -46,15 +46,23 @@ pub fn trusting(mut gateway: Gateway) -> Result<Gateway, Vec<Mistake>> {
     Ok(gateway)
 }
 
-/// Reads users and certificates again and puts them in force for clients that come from now on. All or nothing.
+/// Reads users, policy, certificates, databases and the bounds of pools again. Policy and bounds hold at once and for
+/// every session; the rest holds for clients that come from now on. All or nothing.
 ///
 /// # Errors
 /// Every mistake; then nothing has changed.
 pub fn reload(gateway: &Gateway, (config, mistakes): (Config, Vec<Mistake>)) -> Result<(), Vec<Mistake>> {
     let files = read_files(&config, mistakes)?;
+    let databases = offer::databases(&config, &files.policy, &gateway.databases.load())
+        .map_err(|error| vec![config.mistake("customer.url", error)])?;
+    // Here something can still be refused, from here on nothing can.
     let refused = |error: door::DoorRulesError| vec![config.mistake("tls.cert", error.to_string())];
-    // First what can still be refused, then what cannot.
     gateway.door.replace_tls(files.tls).map_err(refused)?;
+    for database in databases.values() {
+        database.policy.store(Arc::clone(&files.policy));
+    }
+    // Routes before users: a user that is new has its own role from the first moment.
+    gateway.databases.store(Arc::new(databases));
     gateway.door.replace_users(files.users);
     Ok(())
 }
@@ -63,10 +71,12 @@ pub fn reload(gateway: &Gateway, (config, mistakes): (Config, Vec<Mistake>)) -> 
 struct Files {
     users: Users,
     tls: Option<ServerTls>,
+    policy: Arc<Policy>,
 }
 
 fn read_files(config: &Config, mut mistakes: Vec<Mistake>) -> Result<Files, Vec<Mistake>> {
     let users = read_users(config, &mut mistakes);
+    let policy = Arc::new(read_policy(config, &mut mistakes));
     let tls = match (&config.tls.cert, &config.tls.key) {
         (Some(cert), Some(key)) => match ServerTls::load(cert, key, config.tls.client_ca.as_deref()) {
             Ok(tls) => Some(tls),
@@ -86,7 +96,7 @@ fn read_files(config: &Config, mut mistakes: Vec<Mistake>) -> Result<Files, Vec<
         }
     }
     if mistakes.is_empty() {
-        return Ok(Files { users, tls });
+        return Ok(Files { users, tls, policy });
     }
     Mistake::order(&mut mistakes);
     Err(mistakes)
@@ -102,6 +112,22 @@ fn key_of(error: &door::TlsError) -> &'static str {
         | door::TlsError::BadCertificate(_)
         | door::TlsError::Versions(_) => "tls.cert",
     }
+}
+
+fn read_policy(config: &Config, mistakes: &mut Vec<Mistake>) -> Policy {
+    let Some(path) = &config.policy else { return Policy::built_in() };
+    match std::fs::read_to_string(path) {
+        Err(error) => mistakes.push(config.mistake("policy", format!("{}: {error}", path.display()))),
+        Ok(text) => match Policy::from_toml(&text) {
+            Ok(policy) => return policy,
+            Err(found) => mistakes.extend(found.into_iter().map(|found| Mistake {
+                origin: Origin::File { path: path.clone(), line: found.line },
+                key: found.key,
+                message: found.message,
+            })),
+        },
+    }
+    Policy::built_in()
 }
 
 fn read_users(config: &Config, mistakes: &mut Vec<Mistake>) -> Users {

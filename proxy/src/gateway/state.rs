@@ -10,7 +10,7 @@ use super::bell::Sessions;
 use super::door::Door;
 use crate::catalog::{Catalog, Knowledge};
 use crate::config::Config;
-use crate::observe::Metrics;
+use crate::observe::{Metrics, PoolGauges};
 use crate::policy::Policy;
 use crate::session::review::{Rulebook, review_text};
 use crate::session::settings::Settings;
@@ -30,12 +30,15 @@ pub struct Gateway {
     /// Start-up, TLS and authentication of clients.
     pub door: Door,
     /// The databases on offer, by the name a client asks for.
-    pub databases: ArcSwap<HashMap<String, Arc<Database>>>,
+    pub databases: ArcSwap<Databases>,
     /// All living sessions.
     pub sessions: Arc<Sessions>,
     /// Bounds.
     pub limits: Limits,
 }
+
+/// Databases by the name a client asks for.
+pub type Databases = HashMap<String, Arc<Database>>;
 
 /// Bounds of every session.
 #[derive(Debug, Clone)]
@@ -59,8 +62,8 @@ pub struct Database {
     pub routes: HashMap<String, Arc<Route>>,
     /// The customer's catalog, kept fresh.
     pub catalog: Arc<Watch>,
-    /// The reviewer's word; replaced as a whole.
-    pub policy: ArcSwap<Policy>,
+    /// The reviewer's word; replaced as a whole, for sessions that live already too.
+    pub policy: Arc<ArcSwap<Policy>>,
     /// Verdicts known already.
     pub verdicts: Memory,
     /// Bounds of the readers.
@@ -94,18 +97,58 @@ impl Gateway {
     #[must_use]
     pub fn readiness(&self) -> Vec<(&'static str, Result<(), String>)> {
         let databases = self.databases.load();
+        let told = |database: &Database, why: String| format!("{}: {why}", database.name);
         let blind = databases.values().find(|database| database.catalog.current().knowledge() != Knowledge::Live);
         let outage = databases.values().find_map(|database| {
-            database.default_route.pool.stats().outage.map(|why| format!("{}: {why}", database.name))
+            let why = database.all_routes().find_map(|route| route.pool.stats().outage)?;
+            Some(told(database, why))
         });
-        let held = databases
-            .values()
-            .find_map(|database| database.default_route.pool.held().map(|why| format!("{}: {why}", database.name)));
+        let barred = databases.values().find_map(|database| {
+            let why = database.all_routes().find_map(|route| route.pool.held())?;
+            Some(told(database, why.to_string()))
+        });
         vec![
-            ("posture", held.map_or(Ok(()), Err)),
-            ("catalog", blind.map_or(Ok(()), |database| Err(format!("{}: no fresh catalog", database.name)))),
+            ("catalog", blind.map_or(Ok(()), |database| Err(told(database, "no fresh catalog".to_owned())))),
             ("upstream", outage.map_or(Ok(()), Err)),
+            ("posture", barred.map_or(Ok(()), Err)),
         ]
+    }
+
+    /// Every pool as it stands, by database and role; a pool that several users share comes once.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolGauges> {
+        let databases = self.databases.load();
+        let mut pools: Vec<PoolGauges> = Vec::new();
+        for database in databases.values() {
+            for route in database.all_routes() {
+                let (stats, role) = (route.pool.stats(), route.pool.target().user.clone());
+                if pools.iter().any(|pool| *pool.database == *database.name && pool.role == role) {
+                    continue;
+                }
+                pools.push(PoolGauges {
+                    database: database.name.to_string(),
+                    role,
+                    busy: stats.active,
+                    idle: stats.idle,
+                    waiting: stats.waiting,
+                    size: stats.connections_max,
+                    connects: stats.connects,
+                    connects_failed: stats.connect_errors,
+                    destroyed: stats.destroyed + stats.lost,
+                    waits: stats.waits,
+                });
+            }
+        }
+        pools.sort_by(|left, right| (&left.database, &left.role).cmp(&(&right.database, &right.role)));
+        pools
+    }
+}
+
+impl Route {
+    /// A route through this pool that nobody has taken yet.
+    #[must_use]
+    pub fn new(guard: Guard, pool: Pool) -> Self {
+        Self { pool, guard, greeting: ArcSwapOption::empty(), greetings: Mutex::default() }
     }
 }
 

@@ -31,12 +31,6 @@ pub struct Metrics {
     pub rows: Counter,
     /// Errors that PostgreSQL answered with.
     pub upstream_errors: Counter,
-    /// Attempts to connect upstream that failed.
-    pub upstream_connects_failed: Counter,
-    /// Connections made upstream.
-    pub upstream_connects: Counter,
-    /// Upstream connections destroyed because their state could not be vouched for.
-    pub upstream_destroyed: Counter,
     /// From sending a statement upstream to the end of its answer.
     pub statement_time: Histogram,
     /// Waiting for a connection of the pool.
@@ -63,9 +57,6 @@ impl Default for Metrics {
             client_bytes_out: Counter::default(),
             rows: Counter::default(),
             upstream_errors: Counter::default(),
-            upstream_connects_failed: Counter::default(),
-            upstream_connects: Counter::default(),
-            upstream_destroyed: Counter::default(),
             statement_time: Histogram::default(),
             pool_wait: Histogram::default(),
             reloads: Counter::default(),
@@ -90,6 +81,14 @@ pub struct PoolGauges {
     pub waiting: usize,
     /// Most connections the pool may have.
     pub size: usize,
+    /// Connections opened so far.
+    pub connects: u64,
+    /// Attempts that failed.
+    pub connects_failed: u64,
+    /// Connections destroyed because nobody vouched for them, or found dead.
+    pub destroyed: u64,
+    /// Times somebody had to wait.
+    pub waits: u64,
 }
 
 impl Metrics {
@@ -135,9 +134,6 @@ impl Metrics {
         out.counter("vitrine_client_sent_bytes_total", "Bytes sent to clients.", &self.client_bytes_out);
         out.counter("vitrine_rows_total", "Rows sent to clients.", &self.rows);
         out.counter("vitrine_upstream_errors_total", "Errors answered by PostgreSQL.", &self.upstream_errors);
-        out.counter("vitrine_upstream_connects_total", "Connections made upstream.", &self.upstream_connects);
-        out.counter("vitrine_upstream_connects_failed_total", "Failed connects.", &self.upstream_connects_failed);
-        out.counter("vitrine_upstream_destroyed_total", "Connections not vouched for.", &self.upstream_destroyed);
         out.histogram("vitrine_statement_seconds", "Time of a statement upstream.", &self.statement_time);
         out.histogram("vitrine_pool_wait_seconds", "Time waited for a connection.", &self.pool_wait);
         out.counter("vitrine_reloads_total", "Reloads that took effect.", &self.reloads);
@@ -154,17 +150,26 @@ impl PoolGauges {
             out.sample("vitrine_pool_connections", &labels("busy"), pool.busy);
             out.sample("vitrine_pool_connections", &labels("idle"), pool.idle);
         }
-        out.family("vitrine_pool_waiting", "gauge", "Clients that wait for a connection.");
-        for pool in pools {
-            let labels = [("database", pool.database.as_str()), ("role", pool.role.as_str())];
-            out.sample("vitrine_pool_waiting", &labels, pool.waiting);
-        }
-        out.family("vitrine_pool_size", "gauge", "Most connections a pool may have.");
-        for pool in pools {
-            let labels = [("database", pool.database.as_str()), ("role", pool.role.as_str())];
-            out.sample("vitrine_pool_size", &labels, pool.size);
+        type Pick = fn(&PoolGauges) -> u64;
+        let picks: [(&str, &str, &str, Pick); 6] = [
+            ("vitrine_pool_waiting", "gauge", "Clients that wait for a connection.", |pool| usize_to_u64(pool.waiting)),
+            ("vitrine_pool_size", "gauge", "Most connections a pool may have.", |pool| usize_to_u64(pool.size)),
+            ("vitrine_pool_waits_total", "counter", "Times a client had to wait.", |pool| pool.waits),
+            ("vitrine_upstream_connects_total", "counter", "Connections opened.", |pool| pool.connects),
+            ("vitrine_upstream_connects_failed_total", "counter", "Failed attempts.", |pool| pool.connects_failed),
+            ("vitrine_upstream_destroyed_total", "counter", "Connections not vouched for.", |pool| pool.destroyed),
+        ];
+        for (name, kind, meaning, pick) in picks {
+            out.family(name, kind, meaning);
+            for pool in pools {
+                out.sample(name, &[("database", pool.database.as_str()), ("role", pool.role.as_str())], pick(pool));
+            }
         }
     }
+}
+
+fn usize_to_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use vitrine::demo::postgres::{Options, Server};
 use vitrine::gateway::bell::Sessions;
 use vitrine::gateway::client;
@@ -53,18 +53,13 @@ pub async fn front(server: &Server, role: &str, database: &str, pool: PoolLimits
     let watch = Arc::new(Watch::new(sql_pool(&target, 2).unwrap(), WatchLimits::default()));
     watch.refresh().await.unwrap();
     let pool = Pool::new(target, pool);
-    let route = Arc::new(Route {
-        guard: Guard::new(pool.clone(), Rule::Warn, Duration::from_secs(300)),
-        pool,
-        greeting: ArcSwapOption::empty(),
-        greetings: parking_lot::Mutex::default(),
-    });
+    let route = Arc::new(Route::new(Guard::new(pool.clone(), Rule::Warn, Duration::from_secs(300)), pool));
     let database = Arc::new(Database {
         name: database.into(),
         default_route: route,
         routes: HashMap::new(),
         catalog: watch,
-        policy: ArcSwap::from_pointee(Policy::built_in()),
+        policy: Arc::new(ArcSwap::from_pointee(Policy::built_in())),
         verdicts: Memory::new(10_000, 64 << 20),
         reader_limits: sql::Limits::default(),
     });

@@ -166,10 +166,14 @@ const GREETINGS_MAX: usize = 256;
 
 /// What a session without settings is told; a connection is made for it where there was none yet.
 async fn greeting(route: &Arc<Route>) -> Result<Arc<Greeting>, Box<Report>> {
+    route.guard.ready().await;
+    // A role that can write by now serves nobody, known greeting or not.
+    if let Some(held) = route.pool.held() {
+        return Err(Box::new(no_connection(&held)));
+    }
     if let Some(known) = route.greeting.load_full() {
         return Ok(known);
     }
-    route.guard.ready().await;
     let empty = Arc::new(Settings::new());
     let mut lease = route.pool.lease(Some(&empty)).await.map_err(|error| Box::new(no_connection(&error)))?;
     let sql = replay(&lease.settings, &empty);

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::bell::{self, Place, SessionKey};
 use super::door::{self, ClientIo, Peer, Welcome};
+use super::server::pass_cancel_on;
 use super::state::{Database, Gateway, Route};
 use crate::observe::{Refused, log_refusal};
 use crate::session::{Op, Session};
@@ -33,7 +34,9 @@ where
         Ok(Welcome::Cancel(key)) => {
             if let Some(key) = session_key(&key) {
                 gateway.metrics.cancels.increment();
-                gateway.sessions.cancel(key);
+                if !gateway.sessions.cancel(key) {
+                    pass_cancel_on(&gateway.config, key).await;
+                }
             }
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::drain::Drain;
 use crate::gateway::state::Gateway;
-use crate::observe::{CONTENT_TYPE, Exposition};
+use crate::observe::{CONTENT_TYPE, Exposition, PoolGauges};
 use async_trait::async_trait;
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -96,6 +96,7 @@ async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
 async fn metrics(State(shared): State<Shared>) -> Response {
     let mut out = Exposition::default();
     shared.gateway.metrics.expose(&mut out);
+    PoolGauges::expose(&shared.gateway.pools(), &mut out);
     out.family("vitrine_build", "gauge", "The running version.");
     out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], out.into_text()).into_response()

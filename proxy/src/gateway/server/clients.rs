@@ -11,18 +11,21 @@ use pingora_core::protocols::l4::stream as l4;
 use pingora_core::protocols::{SocketDigest, Stream};
 use pingora_core::server::ShutdownWatch;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use tokio::task::JoinHandle;
 
 /// Serves PostgreSQL clients.
 pub(super) struct ClientService {
     gateway: Arc<Gateway>,
     drain: Arc<Drain>,
+    sweeper: OnceLock<JoinHandle<()>>,
 }
 
 impl ClientService {
     pub(super) fn new(gateway: Arc<Gateway>, drain: Arc<Drain>) -> Self {
-        Self { gateway, drain }
+        Self { gateway, drain, sweeper: OnceLock::new() }
     }
 }
 
@@ -31,6 +34,7 @@ impl ServerApp for ClientService {
     /// pingora's own `shutdown` is not passed on: after a handover it comes at a fixed five seconds, while the drain
     /// tells sessions when their time has come.
     async fn process_new(self: &Arc<Self>, stream: Stream, _shutdown: &ShutdownWatch) -> Option<Stream> {
+        self.sweeper.get_or_init(|| tokio::spawn(sweep(Arc::clone(&self.gateway))));
         let metrics = &self.gateway.metrics;
         metrics.clients_accepted.increment();
         let Some(slot) = self.drain.enter() else {
@@ -48,6 +52,20 @@ impl ServerApp for ClientService {
         None
     }
 }
+
+/// Keeps the pools tidy. It runs among the sessions, because a connection is served by the threads that opened it: one
+/// opened elsewhere would cost every query a detour.
+async fn sweep(gateway: Arc<Gateway>) {
+    let mut timer = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        timer.tick().await;
+        for database in gateway.databases.load_full().values() {
+            database.all_routes().for_each(|route| route.pool.sweep());
+        }
+    }
+}
+
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the client comes from. A client that has been reset already has no address any more, but what it sent before can
 /// still be read: it must not pass for one on a unix socket, which is trusted more. The socket's own end tells them apart.

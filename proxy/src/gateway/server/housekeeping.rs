@@ -1,4 +1,4 @@
-//! What runs beside the sessions: the catalog watch of each database, the sweep of its pools, the look at its roles.
+//! What runs beside the sessions: the catalog watch of each database, and the look at each role.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,13 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use tokio::task::JoinSet;
 
-use crate::gateway::state::{Database, Gateway};
+use crate::gateway::state::{Gateway, Route};
+use crate::upstream::catalog::Watch;
 
-const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
+/// How soon a database or a role that a reload has brought is watched.
+const ROUND_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Keeps catalogs fresh and pools tidy.
+/// Keeps catalogs fresh and watches over roles.
 pub(super) struct Housekeeping {
     gateway: Arc<Gateway>,
 }
@@ -25,29 +27,50 @@ impl Housekeeping {
 
 #[async_trait]
 impl BackgroundService for Housekeeping {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut tasks = JoinSet::new();
-        for database in self.gateway.databases.load().values() {
-            let watch = Arc::clone(&database.catalog);
-            tasks.spawn(async move { watch.run().await });
-            tasks.spawn(sweep(Arc::clone(database)));
-            for route in std::iter::once(&database.default_route).chain(database.routes.values()) {
-                let route = Arc::clone(route);
-                tasks.spawn(async move { route.guard.run().await });
+    /// Sessions that finish their transaction after the listeners closed still need all this: it ends with the process,
+    /// not with the first sign of its end.
+    async fn start(&self, _shutdown: ShutdownWatch) {
+        let mut catalogs: Vec<Tended<Watch>> = Vec::new();
+        let mut roles: Vec<Tended<Route>> = Vec::new();
+        let mut timer = tokio::time::interval(ROUND_INTERVAL);
+        loop {
+            timer.tick().await;
+            let databases = self.gateway.databases.load_full();
+            for database in databases.values() {
+                tend(&mut catalogs, &database.catalog, |catalog| async move { catalog.run().await });
+                for route in database.all_routes() {
+                    tend(&mut roles, route, |route| async move { route.guard.run().await });
+                }
             }
+            drop(databases);
+            catalogs.retain(Tended::is_used);
+            roles.retain(Tended::is_used);
         }
-        // Sessions that finish their transaction after the listeners closed still need a fresh catalog: the tasks end
-        // with the process, not with the first sign of its end.
-        let _changed = shutdown.wait_for(|_| false).await;
     }
 }
 
-async fn sweep(database: Arc<Database>) {
-    let mut timer = tokio::time::interval(SWEEP_INTERVAL);
-    loop {
-        timer.tick().await;
-        for route in database.all_routes() {
-            route.pool.sweep();
-        }
+/// Something that is looked after by a task, which ends when this is dropped.
+struct Tended<T> {
+    what: Arc<T>,
+    _task: JoinSet<()>,
+}
+
+impl<T> Tended<T> {
+    /// Somebody else holds it: beside this, the task does.
+    fn is_used(&self) -> bool {
+        Arc::strong_count(&self.what) > 2
     }
+}
+
+/// Starts a task for what has none yet.
+fn tend<T, F>(tended: &mut Vec<Tended<T>>, what: &Arc<T>, run: impl FnOnce(Arc<T>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    if tended.iter().any(|known| Arc::ptr_eq(&known.what, what)) {
+        return;
+    }
+    let mut task = JoinSet::new();
+    task.spawn(run(Arc::clone(what)));
+    tended.push(Tended { what: Arc::clone(what), _task: task });
 }

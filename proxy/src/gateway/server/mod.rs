@@ -10,24 +10,25 @@
 
 mod admin;
 mod clients;
-mod control;
-mod descriptors;
 mod drain;
 mod housekeeping;
 mod listeners;
-mod run_dir;
+mod prepare;
+mod process;
 mod supervise;
 
 pub use drain::{Drain, SessionSlot};
 pub use supervise::Reload;
 
+use super::bell::SessionKey;
 use super::state::Gateway;
 use crate::config::{Config, ListenAddress};
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::background::{GenBackgroundService, background_service};
 use pingora_core::services::listening::Service;
-use run_dir::RunDir;
+use process::run_dir::RunDir;
+use process::{control, descriptors};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,12 @@ pub enum ServeError {
     /// The old process did not hand over.
     #[error("the running gateway does not hand over its sockets: {0}")]
     Takeover(std::io::Error),
+    /// The customer role could write, and the posture is strict.
+    #[error("the customer role could write, and posture is \"strict\": nothing was started\n\n{0}")]
+    Posture(String),
+    /// A new process that could not serve leaves the sockets where they are.
+    #[error("not ready to take over, the running gateway serves on: {0}")]
+    NotReady(String),
     /// The process itself: threads, signals, sockets of the run directory.
     #[error("{what}: {source}")]
     Process {
@@ -80,6 +87,7 @@ pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(),
     }
     let drain = Arc::new(Drain::new(gateway.config.limits.clients_max));
     let supervisor = supervise::Supervisor::new(Arc::clone(&gateway), Arc::clone(&drain), run_dir, reload)?;
+    supervisor.prepare(old.is_some())?;
     let mut server = Server::new_with_opt_and_conf(
         Opt { upgrade: old.is_some(), ..Opt::default() },
         server_conf(&gateway.config, supervisor.run_dir()),
@@ -96,10 +104,10 @@ pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(),
 }
 
 /// Passes a cancel request on whose key this process did not give out: after a handover, the query it is meant for may
-/// still run in the old process. `request` is the whole message as it came.
-pub async fn pass_cancel_on(config: &Config, request: [u8; 16]) {
-    if let Ok(run_dir) = RunDir::open(&config.run_dir) {
-        control::pass_on(run_dir.others(), &request).await;
+/// still run in the old process.
+pub async fn pass_cancel_on(config: &Config, key: SessionKey) {
+    if let Ok(run_dir) = RunDir::existing(&config.run_dir) {
+        control::pass_on(run_dir.others(), &control::request_for(key)).await;
     }
 }
 

@@ -1,8 +1,9 @@
 //! The end of life: signals, handover, drain, reload.
 
-use super::control::{self, Request};
 use super::drain::Drain;
-use super::run_dir::RunDir;
+use super::prepare::prepare;
+use super::process::control::{self, Request};
+use super::process::run_dir::RunDir;
 use super::{Gateway, RunArgs, ServeError, Server};
 use crate::config::ListenAddress;
 use async_trait::async_trait;
@@ -50,6 +51,11 @@ impl Supervisor {
 
     pub(super) fn run_dir(&self) -> &RunDir {
         &self.run_dir
+    }
+
+    /// Gets everything ready that clients will need.
+    pub(super) fn prepare(&self, taking_over: bool) -> Result<(), ServeError> {
+        self.runtime.block_on(prepare(&self.gateway, taking_over))
     }
 
     /// Runs the server on a thread of its own and returns when the process should end: pingora itself would sleep its
@@ -217,13 +223,15 @@ impl<'a> Life<'a> {
         }
     }
 
-    /// Tells the sessions and waits for them, at most `bound`; SIGINT ends the wait.
+    /// Tells the sessions to end at their next transaction boundary and waits for them, at most `bound`; SIGINT ends
+    /// the wait. Who is still there then is told that it is over now.
     async fn drained(&mut self, bound: Duration) {
-        let drain = Arc::clone(&self.supervisor.drain);
-        drain.announce();
-        self.supervisor.gateway.sessions.drain();
-        if let Some(Err(_)) = self.unless_interrupted(timeout(bound, drain.empty())).await {
-            tracing::warn!(sessions = drain.sessions(), "sessions are cut: the time to finish is over");
+        let (drain, gateway) = (Arc::clone(&self.supervisor.drain), Arc::clone(&self.supervisor.gateway));
+        gateway.sessions.drain();
+        if let Some(Err(_)) = self.unless_interrupted(timeout(bound, gone(&drain, &gateway))).await {
+            tracing::warn!(sessions = gateway.sessions.count(), "sessions are cut: the time to finish is over");
+            gateway.sessions.end();
+            let _gone = timeout(LAST_WORDS_TIME_MAX, drain.empty()).await;
         }
     }
 
@@ -242,8 +250,27 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn cancel(&self, _request: control::CancelBytes) {
-        self.supervisor.gateway.metrics.cancels.increment();
+    fn cancel(&self, request: control::CancelBytes) {
+        self.supervisor.gateway.sessions.cancel(control::session_key(request));
+    }
+}
+
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// No session is left. A connection that has not logged in yet gets a second: it may be somebody's health check that
+/// says nothing until the door's own time is over.
+async fn gone(drain: &Drain, gateway: &Gateway) {
+    let nobody_logged_in = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if gateway.sessions.count() == 0 {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = drain.empty() => {}
+        () = nobody_logged_in => {}
     }
 }
 

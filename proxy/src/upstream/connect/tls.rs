@@ -31,6 +31,15 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 #[derive(Clone, Debug, Default)]
 pub(in crate::upstream) struct TlsCache(Arc<Mutex<Option<Made>>>);
 
+impl PartialEq for TlsCache {
+    /// What has been made of the files does not tell two targets apart: the files do.
+    fn eq(&self, Self(_): &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for TlsCache {}
+
 #[derive(Debug)]
 struct Made {
     mode: SslMode,

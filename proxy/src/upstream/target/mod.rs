@@ -14,7 +14,7 @@ pub use secret::Secret;
 pub use tls::{ChannelBinding, Identity, Roots, SslMode, Tls};
 
 /// The address of an upstream database, the role to log in as, and the rules of the connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Host and port, or a unix socket.
     pub endpoint: Endpoint,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::upstream::connect::TlsCache;
 
 /// Encryption of the connection to an upstream server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// How much is asked of the server.
     pub mode: SslMode,

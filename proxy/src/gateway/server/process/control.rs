@@ -4,6 +4,7 @@
 //! because after a handover clients reach the new process while their query still runs in the old one.
 
 use super::run_dir::RunDir;
+use crate::gateway::bell::SessionKey;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,15 +13,29 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// The request to hand over; as long as a CancelRequest.
-pub(super) const HAND_OVER: &[u8; 16] = b"vitrine:handover";
+pub(in crate::gateway::server) const HAND_OVER: &[u8; 16] = b"vitrine:handover";
 
 /// A CancelRequest as it travels: length, code, process id, secret.
 /// <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-CANCELREQUEST>
-pub(super) type CancelBytes = [u8; 16];
+pub(in crate::gateway::server) type CancelBytes = [u8; 16];
+
+/// The session that a request means.
+pub(in crate::gateway::server) fn session_key(request: CancelBytes) -> SessionKey {
+    let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h] = request;
+    SessionKey { process_id: u32::from_be_bytes([a, b, c, d]), secret: u32::from_be_bytes([e, f, g, h]) }
+}
+
+/// The request that means this session.
+pub(in crate::gateway::server) fn request_for(key: SessionKey) -> CancelBytes {
+    let mut request = [0; 16];
+    let numbers = CANCEL_PREFIX.into_iter().chain(key.process_id.to_be_bytes()).chain(key.secret.to_be_bytes());
+    request.iter_mut().zip(numbers).for_each(|(place, byte)| *place = byte);
+    request
+}
 
 /// What was asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(in crate::gateway::server) enum Request {
     /// A new process wants the sockets.
     HandOver,
     /// A cancel request that reached the other process.
@@ -28,7 +43,7 @@ pub(super) enum Request {
 }
 
 /// Listens at this process's control socket.
-pub(super) fn listen(run_dir: &RunDir) -> std::io::Result<UnixListener> {
+pub(in crate::gateway::server) fn listen(run_dir: &RunDir) -> std::io::Result<UnixListener> {
     let path = run_dir.control_socket(std::process::id());
     // Left by a process that had our number before.
     let _left_over = std::fs::remove_file(&path);
@@ -36,7 +51,7 @@ pub(super) fn listen(run_dir: &RunDir) -> std::io::Result<UnixListener> {
 }
 
 /// Takes requests in until nobody wants them. What is malformed or slow is dropped without an answer.
-pub(super) async fn receive(listener: UnixListener, asked: mpsc::Sender<Request>) {
+pub(in crate::gateway::server) async fn receive(listener: UnixListener, asked: mpsc::Sender<Request>) {
     while !asked.is_closed() {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors: not in a tight loop.
@@ -63,7 +78,7 @@ async fn request(mut stream: UnixStream) -> Option<Request> {
 }
 
 /// Sends a cancel request to every other process of the directory; sockets that nobody listens at are removed.
-pub(super) async fn pass_on(others: Vec<PathBuf>, request: &CancelBytes) {
+pub(in crate::gateway::server) async fn pass_on(others: Vec<PathBuf>, request: &CancelBytes) {
     for path in others {
         match timeout(TIME_MAX, UnixStream::connect(&path)).await {
             Ok(Ok(mut stream)) => {
@@ -93,8 +108,9 @@ mod tests {
         let other = UnixListener::bind(run_dir.control_socket(1)).unwrap();
         // One more that nobody listens at any more.
         drop(UnixListener::bind(run_dir.control_socket(2)).unwrap());
-        let mut request = [7; 16];
-        request[..8].copy_from_slice(&CANCEL_PREFIX);
+        let key = SessionKey { process_id: 7, secret: 0x0102_0304 };
+        let request = request_for(key);
+        assert_eq!(session_key(request), key);
         let (asked, mut requests) = mpsc::channel(1);
         tokio::spawn(receive(other, asked));
         pass_on(run_dir.others(), &request).await;

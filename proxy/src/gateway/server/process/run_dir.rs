@@ -3,8 +3,8 @@
 //! Whoever can enter it can take the gateway's sockets over, so only its owner may (pingora makes its own socket in it
 //! readable and writable for everyone).
 
-use super::ServeError;
 use super::control;
+use crate::gateway::server::ServeError;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
@@ -13,18 +13,24 @@ use std::time::{Duration, Instant};
 
 /// The directory, opened and checked.
 #[derive(Debug, Clone)]
-pub(super) struct RunDir {
+pub(in crate::gateway::server) struct RunDir {
     path: PathBuf,
 }
 
 impl RunDir {
     /// Makes the directory where it is missing, and refuses one that others may enter or that belongs to somebody else.
-    pub(super) fn open(path: &Path) -> Result<Self, ServeError> {
+    pub(in crate::gateway::server) fn open(path: &Path) -> Result<Self, ServeError> {
         let refuse = |message: String| ServeError::RunDir { path: path.display().to_string(), message };
         match std::fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refuse(error.to_string())),
             Ok(()) | Err(_) => {}
         }
+        Self::existing(path)
+    }
+
+    /// The directory, if it is there; refused like [`Self::open`].
+    pub(in crate::gateway::server) fn existing(path: &Path) -> Result<Self, ServeError> {
+        let refuse = |message: String| ServeError::RunDir { path: path.display().to_string(), message };
         // Not through a symbolic link: in /tmp anybody may put one.
         let found = std::fs::symlink_metadata(path).map_err(|error| refuse(error.to_string()))?;
         if !found.is_dir() {
@@ -43,25 +49,25 @@ impl RunDir {
         Ok(Self { path: path.to_owned() })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::gateway::server) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn pid_file(&self) -> PathBuf {
+    pub(in crate::gateway::server) fn pid_file(&self) -> PathBuf {
         self.path.join("vitrine.pid")
     }
 
-    pub(super) fn upgrade_socket(&self) -> PathBuf {
+    pub(in crate::gateway::server) fn upgrade_socket(&self) -> PathBuf {
         self.path.join("upgrade.sock")
     }
 
     /// The control socket of process `pid`.
-    pub(super) fn control_socket(&self, pid: u32) -> PathBuf {
+    pub(in crate::gateway::server) fn control_socket(&self, pid: u32) -> PathBuf {
         self.path.join(format!("{pid}.control"))
     }
 
     /// Control sockets of the other processes that use this directory: an old one that drains, or a new one.
-    pub(super) fn others(&self) -> Vec<PathBuf> {
+    pub(in crate::gateway::server) fn others(&self) -> Vec<PathBuf> {
         let mine = self.control_socket(std::process::id());
         let Ok(entries) = std::fs::read_dir(&self.path) else { return Vec::new() };
         entries
@@ -71,21 +77,21 @@ impl RunDir {
     }
 
     /// The process that serves now, by its control socket: a process id alone could be somebody else's by now.
-    pub(super) fn running(&self) -> Option<PathBuf> {
+    pub(in crate::gateway::server) fn running(&self) -> Option<PathBuf> {
         let pid = std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
         let control = self.control_socket(pid);
         UnixStream::connect(&control).is_ok().then_some(control)
     }
 
     /// From now on this process is the one that serves.
-    pub(super) fn claim(&self) -> io::Result<()> {
+    pub(in crate::gateway::server) fn claim(&self) -> io::Result<()> {
         let draft = self.path.join(format!("{}.pid", std::process::id()));
         std::fs::write(&draft, format!("{}\n", std::process::id()))?;
         std::fs::rename(draft, self.pid_file())
     }
 
     /// Removes what this process put there.
-    pub(super) fn release(&self) {
+    pub(in crate::gateway::server) fn release(&self) {
         let _gone = std::fs::remove_file(self.control_socket(std::process::id()));
         let is_mine =
             std::fs::read_to_string(self.pid_file()).is_ok_and(|text| text.trim() == std::process::id().to_string());
@@ -95,7 +101,7 @@ impl RunDir {
     }
 
     /// Asks the old process to hand over as soon as pingora waits for its sockets: asked earlier, it would find nobody.
-    pub(super) fn ask_to_hand_over(&self, old: PathBuf) {
+    pub(in crate::gateway::server) fn ask_to_hand_over(&self, old: PathBuf) {
         let upgrade_socket = self.upgrade_socket();
         let _left_over = std::fs::remove_file(&upgrade_socket);
         std::thread::spawn(move || {

@@ -8,7 +8,7 @@ const OTHERS: u64 = 128;
 
 /// Raises the soft limit to the hard one, and says so when that is still less than the configuration may need: the
 /// soft limit is 1024 on most systems, for the sake of programs that use select(2), which this one does not.
-pub(super) fn raise(config: &Config) {
+pub(in crate::gateway::server) fn raise(config: &Config) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let available = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
