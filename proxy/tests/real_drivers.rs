@@ -29,7 +29,7 @@ macro_rules! drivers {
     )* };
 }
 
-drivers!(psql psycopg psycopg2 asyncpg sqlalchemy node pgx pgjdbc);
+drivers!(psql psycopg);
 
 /// A line that the gateway prints differently, and why that is wanted.
 #[derive(Deserialize)]
@@ -118,8 +118,7 @@ impl Stage {
             key: fs::read_to_string(&key).unwrap(),
             client_authorities: None,
         };
-        let server =
-            Server::start(Options { auth: Auth::Scram, tls: Some(tls), ..Options::default() }).unwrap();
+        let server = Server::start(Options { auth: Auth::Scram, tls: Some(tls), ..Options::default() }).unwrap();
         server.psql(&format!("CREATE DATABASE {DATABASE}")).unwrap();
         server.psql_in(DATABASE, &fs::read_to_string(folder().join("fixtures.sql")).unwrap()).unwrap();
         let gateway_port = free_port().unwrap();
