@@ -104,3 +104,55 @@ async fn set_config_is_a_set_for_one_client_alone() {
         assert_eq!(code, Some("42501"), "{refused}: {error:?}");
     }
 }
+
+/// A text is reviewed under the search_path that its names will meet, wherever a transaction's end moves it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_end_of_a_transaction_moves_names_to_what_was_not_reviewed() {
+    let server = postgres();
+    server
+        .psql_in(
+            "postgres",
+            "CREATE SCHEMA safe; CREATE SCHEMA evil; CREATE TABLE public.written (at int);
+             CREATE VIEW safe.probe AS SELECT 1 AS one;
+             CREATE FUNCTION evil.write() RETURNS int LANGUAGE sql AS 'INSERT INTO public.written VALUES (1) RETURNING 1';
+             CREATE VIEW evil.probe AS SELECT evil.write() AS one;",
+        )
+        .unwrap();
+    let front = front(&server, "postgres", "postgres", PoolLimits::default()).await;
+    let probe = "SELECT one FROM probe";
+    for script in [
+        // What the session path is, what is done one by one, and the text whose last statement must not meet evil.probe.
+        ("evil", vec!["BEGIN", "SET LOCAL search_path = safe"], "COMMIT; SELECT one FROM probe"),
+        ("evil", vec!["BEGIN", "SET search_path = safe"], "ROLLBACK; SELECT one FROM probe"),
+        ("evil", vec!["BEGIN", "SAVEPOINT s", "SET search_path = safe"], "ROLLBACK TO s; SELECT one FROM probe"),
+        ("evil", vec!["BEGIN", "SET search_path = safe", "SELECT 1/0"], "COMMIT; SELECT one FROM probe"),
+        ("evil", vec![], "BEGIN; SET search_path = safe; ROLLBACK; SELECT one FROM probe"),
+    ] {
+        let (path, before, text) = script;
+        let client = front.client().await;
+        client.batch_execute(&format!("SET search_path = {path}")).await.unwrap();
+        for sql in before {
+            let _may_fail = client.batch_execute(sql).await;
+        }
+        refused_by_the_gateway(client.batch_execute(text).await, text);
+    }
+    let url = format!("{}?options=-csearch_path%3Devil", front.url("postgres"));
+    for text in ["RESET search_path", "RESET ALL", "SET search_path TO DEFAULT"] {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute("SET search_path = safe").await.unwrap();
+        client.batch_execute(probe).await.unwrap();
+        let both = format!("{text}; {probe}");
+        refused_by_the_gateway(client.batch_execute(&both).await, &both);
+        client.batch_execute(text).await.unwrap();
+        refused_by_the_gateway(client.batch_execute(probe).await, text);
+    }
+    assert_eq!(server.psql_in("postgres", "SELECT count(*) FROM public.written").unwrap().trim(), "0");
+}
+
+/// Not by the read-only transaction behind it, which is another wall.
+fn refused_by_the_gateway(outcome: Result<(), tokio_postgres::Error>, text: &str) {
+    let error = outcome.expect_err(text);
+    let code = error.code().map(tokio_postgres::error::SqlState::code);
+    assert!(matches!(code, Some("42501" | "0A000")), "{text}: {error:?}");
+}

@@ -166,25 +166,25 @@ impl Database {
 
     /// Reviews a text that nothing is known about yet, and remembers the verdict. A name the catalog does not know
     /// has the catalog looked at again first: it may be new.
-    pub async fn review(self: &Arc<Self>, stall: &Stall, default_path: &str) -> Arc<Reviewed> {
-        let reviewed = self.review_once(stall, default_path).await;
+    pub async fn review(self: &Arc<Self>, stall: &Stall) -> Arc<Reviewed> {
+        let reviewed = self.review_once(stall).await;
         let blind = self.catalog.current().knowledge() == Knowledge::Unavailable;
         let unknown = reviewed.outcome.as_ref().err().is_some_and(|denial| blind || is_unknown(denial.rule));
         if !unknown || !self.catalog.refresh_if_unknown(reviewed.versions.catalog).await {
             return reviewed;
         }
-        self.review_once(stall, default_path).await
+        self.review_once(stall).await
     }
 
-    async fn review_once(self: &Arc<Self>, stall: &Stall, default_path: &str) -> Arc<Reviewed> {
+    async fn review_once(self: &Arc<Self>, stall: &Stall) -> Arc<Reviewed> {
         let asked = Asked { text: &stall.text, parameter_types: &stall.parameter_types, scope: &stall.scope };
         if !asked.is_long() {
-            return self.review_now(&asked, default_path);
+            return self.review_now(&asked);
         }
-        let (database, stall, path) = (Arc::clone(self), stall.clone(), default_path.to_owned());
+        let (database, stall) = (Arc::clone(self), stall.clone());
         let long = tokio::task::spawn_blocking(move || {
             let asked = Asked { text: &stall.text, parameter_types: &stall.parameter_types, scope: &stall.scope };
-            database.review_now(&asked, &path)
+            database.review_now(&asked)
         });
         match long.await {
             Ok(reviewed) => reviewed,
@@ -192,9 +192,9 @@ impl Database {
         }
     }
 
-    fn review_now(&self, asked: &Asked<'_>, default_path: &str) -> Arc<Reviewed> {
+    fn review_now(&self, asked: &Asked<'_>) -> Arc<Reviewed> {
         let (catalog, policy) = (self.catalog.current(), self.policy.load());
-        let rulebook = Rulebook { limits: &self.reader_limits, catalog: &catalog, policy: &policy, default_path };
+        let rulebook = Rulebook { limits: &self.reader_limits, catalog: &catalog, policy: &policy };
         let outcome = review_text(asked, &rulebook);
         let reviewed = Arc::new(Reviewed::new(*asked, versions(&catalog, &policy), outcome));
         self.verdicts.remember(&reviewed);

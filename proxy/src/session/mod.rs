@@ -129,7 +129,7 @@ impl Session {
     #[must_use]
     pub fn new(seed: Seed) -> Self {
         let ledger = Ledger::new(seed.settings.clone());
-        let scope = SettingsScope::new(&seed.database, &seed.role, &seed.default_search_path, ledger.session());
+        let scope = SettingsScope::new(&seed.database, &seed.role, &seed.default_search_path, &ledger);
         Self {
             confirmed: ledger.clone(),
             ahead: ledger,
@@ -366,9 +366,8 @@ impl Session {
     }
 
     fn rescope(&mut self) {
-        let effective = self.ahead.effective();
         let Seed { database, role, default_search_path, .. } = &self.seed;
-        self.scope = Arc::new(SettingsScope::new(database, role, default_search_path, &effective));
+        self.scope = Arc::new(SettingsScope::new(database, role, default_search_path, &self.ahead));
     }
 
     fn local(&mut self, bytes: &'static [u8]) {

@@ -109,7 +109,10 @@ impl Session {
         }
         self.batch_changes = true;
         let before = self.ahead.clone();
-        apply(&mut self.ahead, effect);
+        // COMMIT of a block that failed undoes it.
+        let undone = Effect::EndTransaction { commit: false, chain: false };
+        let fails = matches!(effect, Effect::EndTransaction { .. }) && self.status == TransactionStatus::Failed;
+        apply(&mut self.ahead, if fails { &undone } else { effect });
         if self.ahead != before {
             self.rescope();
         }

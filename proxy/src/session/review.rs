@@ -4,7 +4,7 @@ use super::scope::{SettingsScope, split_names};
 use super::verdict::Asked;
 use crate::catalog::Catalog;
 use crate::policy::{self, Permitted, Policy, Scope};
-use crate::sql::{self, Assigned, Denial, Kind, Rule, SetValue, Statement};
+use crate::sql::{self, Assigned, Denial, DiscardTarget, Kind, Rule, SetValue, Statement};
 use crate::wire::sqlstate::SqlState;
 
 /// What a text is reviewed with.
@@ -16,8 +16,6 @@ pub struct Rulebook<'a> {
     pub catalog: &'a Catalog,
     /// The reviewer's word.
     pub policy: &'a Policy,
-    /// What RESET search_path returns to, in the spelling of SHOW.
-    pub default_path: &'a str,
 }
 
 /// Reviews every statement of a text, each under the search_path it will run under.
@@ -26,57 +24,56 @@ pub struct Rulebook<'a> {
 /// The first denial; nothing of a text runs when any of it is denied.
 pub fn review_text(asked: &Asked<'_>, rulebook: &Rulebook<'_>) -> Result<Vec<Permitted>, Denial> {
     let statements = sql::read(asked.text, rulebook.limits)?;
-    let mut path = Path { names: None, several: statements.len() > 1 };
+    let mut path = Path::new(asked.scope);
     let mut permitted = Vec::with_capacity(statements.len());
-    for statement in &statements {
-        let scope = Scope {
-            search_path: path.names.as_deref().unwrap_or(asked.scope.search_path()),
-            role: asked.scope.role(),
-            database: asked.scope.database(),
-            parameter_types: asked.parameter_types,
-        };
+    for (index, statement) in statements.iter().enumerate() {
+        let scope = Scope { search_path: path.names(), ..asked.scope.for_policy(asked.parameter_types) };
         permitted.push(policy::review(statement, asked.text, rulebook.catalog, rulebook.policy, &scope)?);
-        path.follow(statement, rulebook.default_path)?;
+        if index + 1 < statements.len() {
+            path.follow(statement)?;
+        }
     }
     Ok(permitted)
 }
 
 /// The search_path in the middle of a text that moves it.
-struct Path {
-    names: Option<Vec<String>>,
-    several: bool,
+struct Path<'a> {
+    scope: &'a SettingsScope,
+    moved_to: Option<Vec<String>>,
+    /// The end of the transaction may move it again.
+    is_settled: bool,
 }
 
-impl Path {
-    fn follow(&mut self, statement: &Statement, default_path: &str) -> Result<(), Denial> {
-        if !self.several {
-            return Ok(());
-        }
+impl<'a> Path<'a> {
+    fn new(scope: &'a SettingsScope) -> Self {
+        Self { scope, moved_to: None, is_settled: scope.is_settled() }
+    }
+
+    fn names(&self) -> &[String] {
+        self.moved_to.as_deref().unwrap_or(self.scope.search_path())
+    }
+
+    fn moves(&mut self, names: Vec<String>) {
+        self.moved_to = Some(names);
+        self.is_settled = false;
+    }
+
+    /// What the statements after this one are read under.
+    fn follow(&mut self, statement: &Statement) -> Result<(), Denial> {
         for assignment in statement.uses.assignments.iter().filter(|one| one.name == "search_path") {
-            let path = if let Assigned::Text(text) = &assignment.value { text } else { default_path };
-            self.names = Some(split_names(path));
+            match &assignment.value {
+                Assigned::Text(text) => self.moves(split_names(text)),
+                Assigned::Default | Assigned::Parameter(_) => self.moves(self.scope.reset_path().to_vec()),
+            }
         }
         match &statement.kind {
-            Kind::Set { name, value: SetValue::List(names), .. } if name == "search_path" => {
-                self.names = Some(names.clone());
-            }
+            Kind::Set { name, value: SetValue::List(names), .. } if name == "search_path" => self.moves(names.clone()),
             Kind::Set { name, value: SetValue::Default, .. } | Kind::Reset { name } if name == "search_path" => {
-                self.names = Some(split_names(default_path));
+                self.moves(self.scope.reset_path().to_vec());
             }
-            Kind::Commit { .. }
-            | Kind::Rollback { .. }
-            | Kind::RollbackTo { .. }
-            | Kind::ResetAll
-            | Kind::Discard(_)
-                if self.names.is_some() =>
-            {
-                return Err(Denial::new(
-                    Rule::UnsupportedStatement,
-                    SqlState::FEATURE_NOT_SUPPORTED,
-                    "search_path cannot move back within one query string",
-                )
-                .at(statement.span.start)
-                .hint("Send the statements one by one."));
+            Kind::ResetAll | Kind::Discard(DiscardTarget::All) => self.moves(self.scope.reset_path().to_vec()),
+            Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackTo { .. } if !self.is_settled => {
+                return Err(unsettled(statement));
             }
             Kind::Select
             | Kind::Explain { .. }
@@ -86,7 +83,6 @@ impl Path {
             | Kind::SetTransaction(_)
             | Kind::SetSessionCharacteristics(_)
             | Kind::Reset { .. }
-            | Kind::ResetAll
             | Kind::Begin { .. }
             | Kind::Commit { .. }
             | Kind::Rollback { .. }
@@ -99,11 +95,19 @@ impl Path {
             | Kind::Prepare { .. }
             | Kind::Execute { .. }
             | Kind::Deallocate { .. }
-            | Kind::Discard(_)
+            | Kind::Discard(DiscardTarget::Plans | DiscardTarget::Sequences | DiscardTarget::Temp)
             | Kind::Unlisten { .. } => {}
         }
         Ok(())
     }
+}
+
+/// What follows would be read under a search_path that only the end of the transaction decides.
+fn unsettled(statement: &Statement) -> Denial {
+    let message = "statements cannot follow an end of transaction that moves search_path within one query string";
+    Denial::new(Rule::UnsupportedStatement, SqlState::FEATURE_NOT_SUPPORTED, message)
+        .at(statement.span.start)
+        .hint("send the statements one by one")
 }
 
 impl SettingsScope {

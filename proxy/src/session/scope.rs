@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::settings::{Settings, meaningful};
+use super::settings::{Ledger, Settings, meaningful};
 
 /// The surroundings of a text. A verdict, a prepared statement and a cached answer hold only in the scope they were
 /// made in.
@@ -12,8 +12,14 @@ pub struct SettingsScope {
     database: Arc<str>,
     role: Arc<str>,
     search_path: Vec<String>,
+    /// What RESET search_path returns to.
+    reset_path: Vec<String>,
+    /// Whether the end of the transaction, however it ends, leaves the search_path as it is.
+    is_settled: bool,
     settings: Settings,
 }
+
+const SEARCH_PATH: &str = "search_path";
 
 impl Hash for SettingsScope {
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -24,22 +30,32 @@ impl Hash for SettingsScope {
 }
 
 impl SettingsScope {
-    /// The scope of a session with these settings. `default_path` is the role's own search_path, in the spelling of SHOW.
+    /// The scope of a session whose settings stand like this. `default_path` is the role's own search_path, in the
+    /// spelling of SHOW.
     #[must_use]
-    pub fn new(database: &Arc<str>, role: &Arc<str>, default_path: &str, settings: &Settings) -> Self {
-        let path = settings.get("search_path").map_or(default_path, String::as_str);
+    pub fn new(database: &Arc<str>, role: &Arc<str>, default_path: &str, ledger: &Ledger) -> Self {
+        let path = |settings: &Settings| split_names(settings.get(SEARCH_PATH).map_or(default_path, String::as_str));
+        let settings = ledger.effective();
         Self {
             database: Arc::clone(database),
             role: Arc::clone(role),
-            search_path: split_names(path),
-            settings: meaningful(settings),
+            search_path: path(&settings),
+            reset_path: path(ledger.startup()),
+            is_settled: ledger.is_settled(SEARCH_PATH),
+            settings: meaningful(&settings),
         }
     }
 
-    /// The same scope under another search_path (`None`: the default), as a SET in the middle of a text makes it.
+    /// What RESET search_path returns to.
     #[must_use]
-    pub fn under(&self, path: &[String]) -> Self {
-        Self { search_path: path.to_vec(), ..self.clone() }
+    pub fn reset_path(&self) -> &[String] {
+        &self.reset_path
+    }
+
+    /// Whether the end of the transaction, however it ends, leaves the search_path as it is.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
     }
 
     /// The database.

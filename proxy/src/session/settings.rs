@@ -133,6 +133,17 @@ impl Ledger {
         Arc::new(merged)
     }
 
+    /// Whether a setting stays what it is when the transaction is kept, undone, or taken back to any savepoint.
+    #[must_use]
+    pub fn is_settled(&self, name: &str) -> bool {
+        let now = self.effective();
+        let now = now.get(name);
+        let marks = self.savepoints.iter().flat_map(|mark| std::iter::once(&mark.session).chain(&mark.local));
+        let elsewhere = [&self.session, &self.before].into_iter().chain(marks);
+        // A SET LOCAL of a savepoint that does not name the setting says nothing about it.
+        elsewhere.map(|settings| settings.get(name)).all(|value| value == now || value.is_none() && now.is_none())
+    }
+
     /// SET, or RESET (`None`), of one setting.
     pub fn set(&mut self, name: &str, value: Option<&str>, scope: SetScope) {
         let value = match value {

@@ -144,8 +144,7 @@ where
             }
             let Some(frame) = self.next_frame()? else { break };
             while let Err(stall) = self.session.receive(&frame, &*self.database) {
-                let path = self.default_path();
-                let reviewed = self.database.review(&stall, &path).await;
+                let reviewed = self.database.review(&stall).await;
                 self.session.offer(reviewed);
             }
         }
@@ -196,10 +195,6 @@ where
                 shape: &sql::shape(&text),
             });
         }
-    }
-
-    fn default_path(&self) -> String {
-        self.route.greeting.load().as_ref().map(|greeting| greeting.facts.search_path.clone()).unwrap_or_default()
     }
 
     /// Waits until something happened that the outer loop must see.
