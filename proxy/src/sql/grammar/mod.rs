@@ -4,23 +4,18 @@
 //! fields, so that a new grammar breaks the build and not the wall. What is not on the list is refused.
 
 mod assignment;
-mod bomb;
-mod call;
-mod columns;
-mod expr;
-mod from;
-mod json;
 mod nodes;
+mod query;
 mod refusal;
-mod scope;
-mod select;
 mod session;
 mod statement;
 mod syntax;
-mod types;
 mod utility;
+mod value;
 mod walk;
 
+use query::{columns, scope, select};
+use value::bomb;
 pub(super) use walk::{Witness, too_deep};
 
 use super::denial::{Denial, Rule};

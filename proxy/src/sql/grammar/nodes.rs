@@ -144,34 +144,46 @@ macro_rules! other_statements {
     };
 }
 
-/// What may stand where a value is expected.
-macro_rules! expressions {
+/// Names, constants, operators, calls, conditions: what may stand where a value is expected.
+macro_rules! plain_expressions {
     () => {
-        NodeEnum::ColumnRef(_)
+        NodeEnum::AConst(_)
+            | NodeEnum::ColumnRef(_)
             | NodeEnum::ParamRef(_)
             | NodeEnum::AExpr(_)
-            | NodeEnum::TypeCast(_)
-            | NodeEnum::CollateClause(_)
             | NodeEnum::FuncCall(_)
-            | NodeEnum::AIndirection(_)
-            | NodeEnum::AArrayExpr(_)
-            | NodeEnum::AConst(_)
+            | NodeEnum::TypeCast(_)
             | NodeEnum::BoolExpr(_)
-            | NodeEnum::SubLink(_)
             | NodeEnum::NullTest(_)
             | NodeEnum::BooleanTest(_)
-            | NodeEnum::CaseExpr(_)
+            | NodeEnum::List(_)
+            | NodeEnum::SubLink(_)
+            | NodeEnum::AIndirection(_)
+            | NodeEnum::CollateClause(_)
+            | NodeEnum::NamedArgExpr(_)
+    };
+}
+
+/// Values with a syntax of their own.
+macro_rules! constructs {
+    () => {
+        NodeEnum::CaseExpr(_)
             | NodeEnum::CoalesceExpr(_)
             | NodeEnum::MinMaxExpr(_)
-            | NodeEnum::SqlvalueFunction(_)
-            | NodeEnum::XmlExpr(_)
-            | NodeEnum::XmlSerialize(_)
+            | NodeEnum::AArrayExpr(_)
             | NodeEnum::RowExpr(_)
             | NodeEnum::GroupingFunc(_)
             | NodeEnum::GroupingSet(_)
-            | NodeEnum::NamedArgExpr(_)
-            | NodeEnum::List(_)
-            | NodeEnum::JsonFuncExpr(_)
+            | NodeEnum::SqlvalueFunction(_)
+            | NodeEnum::XmlExpr(_)
+            | NodeEnum::XmlSerialize(_)
+    };
+}
+
+/// SQL/JSON values.
+macro_rules! json_expressions {
+    () => {
+        NodeEnum::JsonFuncExpr(_)
             | NodeEnum::JsonParseExpr(_)
             | NodeEnum::JsonScalarExpr(_)
             | NodeEnum::JsonSerializeExpr(_)
@@ -183,8 +195,13 @@ macro_rules! expressions {
             | NodeEnum::JsonIsPredicate(_)
             | NodeEnum::JsonValueExpr(_)
             | NodeEnum::JsonKeyValue(_)
-            | NodeEnum::ResTarget(_)
-            | NodeEnum::SortBy(_)
+    };
+}
+
+/// Entries of a target list and of ORDER BY.
+macro_rules! list_entries {
+    () => {
+        NodeEnum::ResTarget(_) | NodeEnum::SortBy(_)
     };
 }
 
@@ -336,8 +353,9 @@ macro_rules! clauses {
 }
 
 pub(super) use {
-    clauses, defining_statements, expressions, from_items, leaves, maintaining_statements, other_statements,
-    readable_statements, statement_parts, writing_expressions, writing_statements,
+    clauses, constructs, defining_statements, from_items, json_expressions, leaves, list_entries,
+    maintaining_statements, other_statements, plain_expressions, readable_statements, statement_parts,
+    writing_expressions, writing_statements,
 };
 
 /// The name of a node's kind, for messages: never anything of the statement.
@@ -350,7 +368,7 @@ pub(super) fn name(node: &pg_query::NodeEnum) -> &'static str {
         | maintaining_statements!()
         | other_statements!()
         | statement_parts!() => "this statement",
-        expressions!() | leaves!() => "this expression",
+        plain_expressions!() | constructs!() | json_expressions!() | list_entries!() | leaves!() => "this expression",
         from_items!() => "this FROM item",
         writing_expressions!() => "an expression of INSERT, UPDATE or MERGE",
         clauses!() => "this clause",

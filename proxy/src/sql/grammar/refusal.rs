@@ -3,8 +3,11 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::Node;
 
-use super::nodes::{clauses, defining_statements, expressions, from_items, leaves, maintaining_statements};
-use super::nodes::{readable_statements, statement_parts, writing_expressions, writing_statements};
+use super::nodes::{
+    clauses, constructs, defining_statements, from_items, json_expressions, leaves, list_entries,
+    maintaining_statements, plain_expressions, readable_statements, statement_parts, writing_expressions,
+    writing_statements,
+};
 use crate::sql::denial::{Denial, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -70,7 +73,10 @@ pub(super) fn statement(statement: &NodeEnum, words: &str, position: usize) -> D
         ),
         readable_statements!()
         | statement_parts!()
-        | expressions!()
+        | plain_expressions!()
+        | constructs!()
+        | json_expressions!()
+        | list_entries!()
         | from_items!()
         | writing_expressions!()
         | leaves!()

@@ -6,8 +6,11 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{RawStmt, SelectStmt};
 
 use super::assignment::assignments;
-use super::nodes::{clauses, defining_statements, expressions, from_items, leaves, maintaining_statements};
-use super::nodes::{other_statements, statement_parts, writing_expressions, writing_statements};
+use super::nodes::{
+    clauses, constructs, defining_statements, from_items, json_expressions, leaves, list_entries,
+    maintaining_statements, other_statements, plain_expressions, statement_parts, writing_expressions,
+    writing_statements,
+};
 use super::walk::{Walk, inner, unsupported};
 use super::{Reading, refusal};
 use crate::sql::denial::Denial;
@@ -48,7 +51,7 @@ impl<'t> Walk<'t> {
     pub(super) fn statement(&mut self, node: &'t NodeEnum, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
         match node {
             NodeEnum::SelectStmt(query) => self.top_query(query),
-            NodeEnum::ExplainStmt(explain) => self.explain(explain, text, span),
+            NodeEnum::ExplainStmt(explain) => self.explain(explain, span),
             NodeEnum::CopyStmt(copy) => self.copy(copy, span.start),
             NodeEnum::VariableSetStmt(set) => super::session::set(set, span.start),
             NodeEnum::VariableShowStmt(show) => Ok(super::session::show(show)),
@@ -66,7 +69,10 @@ impl<'t> Walk<'t> {
             | maintaining_statements!()
             | other_statements!()
             | statement_parts!()
-            | expressions!()
+            | plain_expressions!()
+            | constructs!()
+            | json_expressions!()
+            | list_entries!()
             | from_items!()
             | writing_expressions!()
             | leaves!()

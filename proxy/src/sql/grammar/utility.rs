@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{
-    AConst, CopyStmt, DeclareCursorStmt, DefElem, ExecuteStmt, ExplainStmt, Node, PrepareStmt, RangeVar, a_const::Val,
-};
+use pg_query::protobuf::{CopyStmt, DeclareCursorStmt, DefElem, ExecuteStmt, ExplainStmt, Node, PrepareStmt, RangeVar};
 
 use super::refusal;
 use super::select::select_of;
@@ -21,13 +19,7 @@ const CURSOR_OPTION_HOLD: i32 = 0x0020;
 
 impl<'t> Walk<'t> {
     /// <https://www.postgresql.org/docs/current/sql-explain.html>
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
-    pub(super) fn explain(
-        &mut self,
-        explain: &'t ExplainStmt,
-        text: &str,
-        span: &Range<usize>,
-    ) -> Result<Kind, Denial> {
+    pub(super) fn explain(&mut self, explain: &'t ExplainStmt, span: &Range<usize>) -> Result<Kind, Denial> {
         let ExplainStmt { query, options } = explain;
         let (mut analyze, mut generic_plan) = (false, false);
         for option in options {
@@ -41,11 +33,15 @@ impl<'t> Walk<'t> {
             }
         }
         let query = query.as_deref().ok_or_else(|| unsupported("an empty EXPLAIN"))?;
-        let inner = match inner(query)? {
-            NodeEnum::SelectStmt(query) => self.select(query).map(|_| Kind::Select)?,
-            NodeEnum::DeclareCursorStmt(cursor) => self.declare_cursor(cursor, span.start)?,
-            NodeEnum::ExecuteStmt(execute) => self.execute(execute)?,
-            other => return Err(refusal::statement(other, &explained(text, span), span.start)),
+        let query = inner(query)?;
+        let inner = if let NodeEnum::SelectStmt(query) = query {
+            self.select(query).map(|_| Kind::Select)?
+        } else if let NodeEnum::DeclareCursorStmt(cursor) = query {
+            self.declare_cursor(cursor, span.start)?
+        } else if let NodeEnum::ExecuteStmt(execute) = query {
+            self.execute(execute)?
+        } else {
+            return Err(refusal::statement(query, "this statement", span.start));
         };
         Ok(Kind::Explain { analyze, generic_plan, inner: Box::new(inner) })
     }
@@ -121,17 +117,6 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// The keywords of the statement that EXPLAIN explains.
-fn explained(text: &str, span: &Range<usize>) -> String {
-    format!(
-        "EXPLAIN of {}",
-        match words(text, span).as_str() {
-            "EXPLAIN" | "ANALYZE" => "a statement that is not a read",
-            _ => "this statement",
-        }
-    )
-}
-
 /// The text of the statement behind `PREPARE name (types) AS`.
 fn body(text: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let own = text.get(span.clone())?;
@@ -180,29 +165,35 @@ fn truth(value: Option<&Node>, position: Option<usize>) -> Result<bool, Denial> 
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 fn word(value: &Node) -> Option<String> {
-    match value.node.as_ref()? {
-        NodeEnum::String(text) => Some(text.sval.clone()),
-        NodeEnum::Integer(number) => Some(number.ival.to_string()),
-        NodeEnum::Boolean(truth) => Some(truth.boolval.to_string()),
-        NodeEnum::AConst(AConst { isnull: _, location: _, val: Some(Val::Sval(text)) }) => Some(text.sval.clone()),
-        _ => None,
+    let value = value.node.as_ref()?;
+    if let NodeEnum::String(text) = value {
+        Some(text.sval.clone())
+    } else if let NodeEnum::Integer(number) = value {
+        Some(number.ival.to_string())
+    } else if let NodeEnum::Boolean(truth) = value {
+        Some(truth.boolval.to_string())
+    } else {
+        None
     }
 }
 
 /// An option's value must be a word, a number or a list of names.
 #[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 fn plain(value: Option<&Node>) -> Result<(), Denial> {
-    let Some(value) = value else { return Ok(()) };
-    match inner(value)? {
-        NodeEnum::String(_)
-        | NodeEnum::Integer(_)
-        | NodeEnum::Float(_)
-        | NodeEnum::Boolean(_)
-        | NodeEnum::AStar(_)
-        | NodeEnum::TypeName(_) => Ok(()),
-        NodeEnum::List(list) => list.items.iter().try_for_each(|name| string(name).map(drop)),
-        _ => Err(unsupported("an option of this form")),
+    let Some(value) = value.map(inner).transpose()? else { return Ok(()) };
+    if let NodeEnum::List(list) = value {
+        return list.items.iter().try_for_each(|name| string(name).map(drop));
     }
+    let simple = matches!(
+        value,
+        NodeEnum::String(_)
+            | NodeEnum::Integer(_)
+            | NodeEnum::Float(_)
+            | NodeEnum::Boolean(_)
+            | NodeEnum::AStar(_)
+            | NodeEnum::TypeName(_)
+    );
+    if simple { Ok(()) } else { Err(unsupported("an option of this form")) }
 }
 
 fn unknown_option(statement: &str, position: Option<usize>) -> Denial {

@@ -8,6 +8,94 @@ use sqlparser::ast::{
 use super::names;
 use super::query::Survey;
 
+/// Names, constants, and what wraps one value or joins two.
+macro_rules! simple {
+    () => {
+        Expr::Identifier(_)
+            | Expr::CompoundIdentifier(_)
+            | Expr::Value(_)
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(_, _)
+            | Expr::TypedString(_)
+            | Expr::Nested(_)
+            | Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::UnaryOp { .. }
+            | Expr::IsJson { .. }
+            | Expr::Cast { .. }
+            | Expr::Collate { .. }
+            | Expr::Interval(_)
+            | Expr::Named { .. }
+            | Expr::Prefixed { .. }
+            | Expr::IsNormalized { .. }
+            | Expr::IsDistinctFrom(_, _)
+            | Expr::IsNotDistinctFrom(_, _)
+            | Expr::AnyOp { .. }
+            | Expr::AllOp { .. }
+            | Expr::InUnnest { .. }
+            | Expr::AtTimeZone { .. }
+    };
+}
+
+/// What holds several values, queries, or calls.
+macro_rules! compounds {
+    () => {
+        Expr::BinaryOp { .. }
+            | Expr::InList { .. }
+            | Expr::InSubquery { .. }
+            | Expr::Between { .. }
+            | Expr::Like { .. }
+            | Expr::ILike { .. }
+            | Expr::SimilarTo { .. }
+            | Expr::Exists { .. }
+            | Expr::Subquery(_)
+            | Expr::Case { .. }
+            | Expr::GroupingSets(_)
+            | Expr::Cube(_)
+            | Expr::Rollup(_)
+            | Expr::Tuple(_)
+            | Expr::Array(_)
+            | Expr::CompoundFieldAccess { .. }
+            | Expr::JsonAccess { .. }
+            | Expr::Function(_)
+    };
+}
+
+/// Syntax that PostgreSQL's grammar turns into calls.
+macro_rules! syntax_calls {
+    () => {
+        Expr::Extract { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. }
+            | Expr::Overlay { .. }
+            | Expr::Convert { .. }
+    };
+}
+
+/// What other databases have.
+macro_rules! foreign {
+    () => {
+        Expr::RLike { .. }
+            | Expr::Struct { .. }
+            | Expr::Dictionary(_)
+            | Expr::Map(_)
+            | Expr::MatchAgainst { .. }
+            | Expr::OuterJoin(_)
+            | Expr::Prior(_)
+            | Expr::Lambda(_)
+            | Expr::MemberOf(_)
+    };
+}
+
 impl Survey {
     pub(super) fn exprs(&mut self, exprs: &[Expr]) {
         exprs.iter().for_each(|expr| self.expr(expr));
@@ -63,6 +151,14 @@ impl Survey {
                 self.expr(left);
                 self.expr(right);
             }
+            compounds!() => self.compound(expr),
+            syntax_calls!() => self.syntax_call(expr),
+            foreign!() => self.foreign("an expression of another database"),
+        }
+    }
+
+    fn compound(&mut self, expr: &Expr) {
+        match expr {
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
             Expr::InList { expr, list, negated: _ } => {
                 self.expr(expr);
@@ -106,7 +202,7 @@ impl Survey {
                 self.json_path(path);
             }
             Expr::Function(function) => self.call(function),
-            other => self.special(other),
+            simple!() | syntax_calls!() | foreign!() => self.foreign("an expression in the wrong place"),
         }
     }
 
@@ -124,9 +220,8 @@ impl Survey {
         self.expr(right);
     }
 
-    /// Syntax that PostgreSQL's grammar turns into calls, and what other databases have.
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of expression")]
-    fn special(&mut self, expr: &Expr) {
+    /// Syntax that PostgreSQL's grammar turns into calls.
+    fn syntax_call(&mut self, expr: &Expr) {
         match expr {
             Expr::Extract { field: _, syntax: _, expr } => {
                 self.syntax("extract");
@@ -168,62 +263,7 @@ impl Survey {
                 self.expr(expr);
                 self.exprs(styles);
             }
-            Expr::RLike { .. }
-            | Expr::Struct { .. }
-            | Expr::Dictionary(_)
-            | Expr::Map(_)
-            | Expr::MatchAgainst { .. }
-            | Expr::OuterJoin(_)
-            | Expr::Prior(_)
-            | Expr::Lambda(_)
-            | Expr::MemberOf(_) => self.foreign("an expression of another database"),
-            Expr::Identifier(_)
-            | Expr::CompoundIdentifier(_)
-            | Expr::Value(_)
-            | Expr::Wildcard(_)
-            | Expr::QualifiedWildcard(_, _)
-            | Expr::TypedString(_)
-            | Expr::Nested(_)
-            | Expr::IsFalse(_)
-            | Expr::IsNotFalse(_)
-            | Expr::IsTrue(_)
-            | Expr::IsNotTrue(_)
-            | Expr::IsNull(_)
-            | Expr::IsNotNull(_)
-            | Expr::IsUnknown(_)
-            | Expr::IsNotUnknown(_)
-            | Expr::UnaryOp { .. }
-            | Expr::IsJson { .. }
-            | Expr::Cast { .. }
-            | Expr::Collate { .. }
-            | Expr::Interval(_)
-            | Expr::Named { .. }
-            | Expr::Prefixed { .. }
-            | Expr::IsNormalized { .. }
-            | Expr::IsDistinctFrom(_, _)
-            | Expr::IsNotDistinctFrom(_, _)
-            | Expr::AnyOp { .. }
-            | Expr::AllOp { .. }
-            | Expr::InUnnest { .. }
-            | Expr::AtTimeZone { .. }
-            | Expr::BinaryOp { .. }
-            | Expr::InList { .. }
-            | Expr::InSubquery { .. }
-            | Expr::Between { .. }
-            | Expr::Like { .. }
-            | Expr::ILike { .. }
-            | Expr::SimilarTo { .. }
-            | Expr::Exists { .. }
-            | Expr::Subquery(_)
-            | Expr::Case { .. }
-            | Expr::GroupingSets(_)
-            | Expr::Cube(_)
-            | Expr::Rollup(_)
-            | Expr::Tuple(_)
-            | Expr::Array(_)
-            | Expr::CompoundFieldAccess { .. }
-            | Expr::JsonAccess { .. }
-            | Expr::Function(_) => self.foreign("an expression in the wrong place"),
+            simple!() | compounds!() | foreign!() => self.foreign("an expression in the wrong place"),
         }
     }
 

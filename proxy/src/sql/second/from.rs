@@ -112,26 +112,12 @@ impl Survey {
                 columns.iter().for_each(|column| self.xml_column(column));
             }
             TableFactor::TableFunction { expr: _, alias: _ } => self.foreign("TABLE (…) in FROM"),
-            other => self.foreign_factor(other),
-        }
-    }
-
-    fn foreign_factor(&mut self, factor: &TableFactor) {
-        match factor {
             TableFactor::OpenJsonTable { .. }
             | TableFactor::Pivot { .. }
             | TableFactor::Unpivot { .. }
             | TableFactor::UnpivotExpr { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::SemanticView { .. } => self.foreign("a FROM item of another database"),
-            TableFactor::Table { .. }
-            | TableFactor::Derived { .. }
-            | TableFactor::Function { .. }
-            | TableFactor::UNNEST { .. }
-            | TableFactor::NestedJoin { .. }
-            | TableFactor::JsonTable { .. }
-            | TableFactor::XmlTable { .. }
-            | TableFactor::TableFunction { .. } => self.foreign("a FROM item in the wrong place"),
         }
     }
 

@@ -5,150 +5,58 @@ use sqlparser::ast::{CopySource, CopyTarget, Declare, Set, Statement};
 use super::query::Survey;
 use super::{Coarse, Finding};
 
-/// What one statement is and names.
-pub(super) fn survey(statement: &Statement) -> Finding {
-    let mut survey = Survey::default();
-    let kind = survey.statement(statement);
-    survey.finish(kind)
+/// Statements with a query inside, or values.
+macro_rules! with_query {
+    () => {
+        Statement::Query(_)
+            | Statement::Explain { .. }
+            | Statement::Prepare { .. }
+            | Statement::Execute { .. }
+            | Statement::Copy { .. }
+            | Statement::Declare { .. }
+            | Statement::Set(_)
+    };
 }
 
-impl Survey {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for the next function, which names every one")]
-    fn statement(&mut self, statement: &Statement) -> Coarse {
-        match statement {
-            Statement::Query(query) => {
-                self.query(query);
-                Coarse::Select
-            }
-            Statement::Explain {
-                describe_alias: _,
-                analyze: _,
-                verbose: _,
-                query_plan: _,
-                estimate: _,
-                statement,
-                format: _,
-                options: _,
-            } => {
-                if self.statement(statement) == Coarse::Other {
-                    Coarse::Other
-                } else {
-                    Coarse::Explain
-                }
-            }
-            Statement::Prepare { name: _, data_types: _, statement } => {
-                if self.statement(statement) == Coarse::Select {
-                    Coarse::Prepare
-                } else {
-                    Coarse::Other
-                }
-            }
-            Statement::Execute {
-                name: _,
-                parameters,
-                has_parentheses: _,
-                immediate: _,
-                into: _,
-                using,
-                output: _,
-                default: _,
-            } => {
-                self.exprs(parameters);
-                using.iter().for_each(|argument| self.expr(&argument.expr));
-                Coarse::Execute
-            }
-            Statement::Copy { source, to, target, options: _, legacy_options: _, values: _ } => {
-                self.copy(source, *to, target)
-            }
-            Statement::Declare { stmts } => self.declare(stmts),
-            Statement::Set(set) => set_kind(set),
-            other => self.without_query(other),
-        }
-    }
-
-    fn copy(&mut self, source: &CopySource, to: bool, target: &CopyTarget) -> Coarse {
-        match source {
-            CopySource::Table { table_name, columns: _ } => self.relation(table_name),
-            CopySource::Query(query) => self.query(query),
-        }
-        match target {
-            CopyTarget::Stdout | CopyTarget::Stdin if to => Coarse::Copy,
-            CopyTarget::Stdin | CopyTarget::Stdout => Coarse::Other,
-            CopyTarget::File { filename: _ } | CopyTarget::Program { command: _ } => Coarse::Other,
-        }
-    }
-
-    fn declare(&mut self, declared: &[Declare]) -> Coarse {
-        for cursor in declared {
-            let Declare {
-                names: _,
-                data_type: _,
-                assignment,
-                declare_type: _,
-                binary: _,
-                sensitive: _,
-                scroll: _,
-                hold: _,
-                for_query,
-            } = cursor;
-            if assignment.is_some() {
-                self.foreign("a declared variable");
-            }
-            for_query.iter().for_each(|query| self.query(query));
-        }
-        Coarse::DeclareCursor
-    }
-
-    /// Statements that hold no query, and those that are no reads.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for the next function, which names every one")]
-    fn without_query(&mut self, statement: &Statement) -> Coarse {
-        match statement {
-            Statement::StartTransaction {
-                modes: _,
-                begin: _,
-                transaction: _,
-                modifier,
-                statements,
-                exception,
-                has_end_keyword: _,
-            } => {
-                if modifier.is_some() || !statements.is_empty() || exception.is_some() {
-                    self.foreign("a block of statements");
-                }
-                Coarse::Begin
-            }
-            Statement::Commit { chain: _, end: _, modifier: _ } => Coarse::Commit,
-            Statement::Rollback { chain: _, savepoint: None } => Coarse::Rollback,
-            Statement::Rollback { chain: _, savepoint: Some(_) } => Coarse::RollbackTo,
-            Statement::Savepoint { name: _ } => Coarse::Savepoint,
-            Statement::ReleaseSavepoint { name: _ } => Coarse::Release,
-            Statement::Close { cursor: _ } => Coarse::Close,
-            Statement::Fetch { name: _, direction: _, position: _, into: None } => Coarse::Fetch,
-            Statement::Fetch { name: _, direction: _, position: _, into: Some(_) } => Coarse::Other,
-            Statement::Discard { object_type: _ } => Coarse::Discard,
-            Statement::Deallocate { name: _, prepare: _ } => Coarse::Deallocate,
-            Statement::UNLISTEN { channel: _ } => Coarse::Unlisten,
-            Statement::Reset(_) => Coarse::Reset,
-            other => show_or_other(other),
-        }
-    }
+/// Statements about the session.
+macro_rules! session {
+    () => {
+        Statement::StartTransaction { .. }
+            | Statement::Commit { .. }
+            | Statement::Rollback { .. }
+            | Statement::Savepoint { .. }
+            | Statement::ReleaseSavepoint { .. }
+            | Statement::Close { .. }
+            | Statement::Fetch { .. }
+            | Statement::Discard { .. }
+            | Statement::Deallocate { .. }
+            | Statement::UNLISTEN { .. }
+            | Statement::Reset(_)
+    };
 }
 
-fn set_kind(set: &Set) -> Coarse {
-    match set {
-        Set::SetTransaction { modes: _, snapshot: _, session: _ } => Coarse::SetTransaction,
-        Set::SingleAssignment { scope: _, hivevar: _, variable: _, values: _ }
-        | Set::SetTimeZone { local: _, value: _ }
-        | Set::SetNames { charset_name: _, collation_name: _ }
-        | Set::SetNamesDefault {}
-        | Set::SetRole { context_modifier: _, role_name: _ }
-        | Set::SetSessionAuthorization(_) => Coarse::Set,
-        Set::ParenthesizedAssignments { variables: _, values: _ }
-        | Set::MultipleAssignments { assignments: _ }
-        | Set::SetSessionParam(_) => Coarse::Other,
-    }
+/// SHOW in all its forms, which is one kind to PostgreSQL.
+macro_rules! shows {
+    () => {
+        Statement::ShowFunctions { .. }
+            | Statement::ShowVariable { .. }
+            | Statement::ShowStatus { .. }
+            | Statement::ShowVariables { .. }
+            | Statement::ShowCreate { .. }
+            | Statement::ShowColumns { .. }
+            | Statement::ShowCatalogs { .. }
+            | Statement::ShowDatabases { .. }
+            | Statement::ShowProcessList { .. }
+            | Statement::ShowSchemas { .. }
+            | Statement::ShowCharset(_)
+            | Statement::ShowObjects(_)
+            | Statement::ShowTables { .. }
+            | Statement::ShowViews { .. }
+            | Statement::ShowCollation { .. }
+    };
 }
 
+/// Statements that are no reads.
 macro_rules! no_reads {
     () => {
         Statement::Analyze(_)
@@ -261,42 +169,145 @@ macro_rules! no_reads {
     };
 }
 
-/// SHOW in all its forms is one kind to PostgreSQL. The rest are no reads; those that hold a query were told apart before.
-fn show_or_other(statement: &Statement) -> Coarse {
-    match statement {
-        Statement::ShowFunctions { .. }
-        | Statement::ShowVariable { .. }
-        | Statement::ShowStatus { .. }
-        | Statement::ShowVariables { .. }
-        | Statement::ShowCreate { .. }
-        | Statement::ShowColumns { .. }
-        | Statement::ShowCatalogs { .. }
-        | Statement::ShowDatabases { .. }
-        | Statement::ShowProcessList { .. }
-        | Statement::ShowSchemas { .. }
-        | Statement::ShowCharset(_)
-        | Statement::ShowObjects(_)
-        | Statement::ShowTables { .. }
-        | Statement::ShowViews { .. }
-        | Statement::ShowCollation { .. } => Coarse::Show,
-        no_reads!() => Coarse::Other,
-        Statement::Set(_)
-        | Statement::Query(_)
-        | Statement::Copy { .. }
-        | Statement::Close { .. }
-        | Statement::Declare { .. }
-        | Statement::Fetch { .. }
-        | Statement::Discard { .. }
-        | Statement::StartTransaction { .. }
-        | Statement::Commit { .. }
-        | Statement::Rollback { .. }
-        | Statement::Deallocate { .. }
-        | Statement::Execute { .. }
-        | Statement::Prepare { .. }
-        | Statement::Explain { .. }
-        | Statement::Savepoint { .. }
-        | Statement::ReleaseSavepoint { .. }
-        | Statement::UNLISTEN { .. }
-        | Statement::Reset(_) => Coarse::Other,
+/// What one statement is and names.
+pub(super) fn survey(statement: &Statement) -> Finding {
+    let mut survey = Survey::default();
+    let kind = survey.statement(statement);
+    survey.finish(kind)
+}
+
+impl Survey {
+    fn statement(&mut self, statement: &Statement) -> Coarse {
+        match statement {
+            Statement::Query(query) => {
+                self.query(query);
+                Coarse::Select
+            }
+            Statement::Explain {
+                describe_alias: _,
+                analyze: _,
+                verbose: _,
+                query_plan: _,
+                estimate: _,
+                statement,
+                format: _,
+                options: _,
+            } => {
+                if self.statement(statement) == Coarse::Other {
+                    Coarse::Other
+                } else {
+                    Coarse::Explain
+                }
+            }
+            Statement::Prepare { name: _, data_types: _, statement } => {
+                if self.statement(statement) == Coarse::Select {
+                    Coarse::Prepare
+                } else {
+                    Coarse::Other
+                }
+            }
+            Statement::Execute {
+                name: _,
+                parameters,
+                has_parentheses: _,
+                immediate: _,
+                into: _,
+                using,
+                output: _,
+                default: _,
+            } => {
+                self.exprs(parameters);
+                using.iter().for_each(|argument| self.expr(&argument.expr));
+                Coarse::Execute
+            }
+            Statement::Copy { source, to, target, options: _, legacy_options: _, values: _ } => {
+                self.copy(source, *to, target)
+            }
+            Statement::Declare { stmts } => self.declare(stmts),
+            Statement::Set(set) => set_kind(set),
+            session!() => self.session(statement),
+            shows!() => Coarse::Show,
+            no_reads!() => Coarse::Other,
+        }
+    }
+
+    fn copy(&mut self, source: &CopySource, to: bool, target: &CopyTarget) -> Coarse {
+        match source {
+            CopySource::Table { table_name, columns: _ } => self.relation(table_name),
+            CopySource::Query(query) => self.query(query),
+        }
+        match target {
+            CopyTarget::Stdout | CopyTarget::Stdin if to => Coarse::Copy,
+            CopyTarget::Stdin | CopyTarget::Stdout => Coarse::Other,
+            CopyTarget::File { filename: _ } | CopyTarget::Program { command: _ } => Coarse::Other,
+        }
+    }
+
+    fn declare(&mut self, declared: &[Declare]) -> Coarse {
+        for cursor in declared {
+            let Declare {
+                names: _,
+                data_type: _,
+                assignment,
+                declare_type: _,
+                binary: _,
+                sensitive: _,
+                scroll: _,
+                hold: _,
+                for_query,
+            } = cursor;
+            if assignment.is_some() {
+                self.foreign("a declared variable");
+            }
+            for_query.iter().for_each(|query| self.query(query));
+        }
+        Coarse::DeclareCursor
+    }
+
+    fn session(&mut self, statement: &Statement) -> Coarse {
+        match statement {
+            Statement::StartTransaction {
+                modes: _,
+                begin: _,
+                transaction: _,
+                modifier,
+                statements,
+                exception,
+                has_end_keyword: _,
+            } => {
+                if modifier.is_some() || !statements.is_empty() || exception.is_some() {
+                    self.foreign("a block of statements");
+                }
+                Coarse::Begin
+            }
+            Statement::Commit { chain: _, end: _, modifier: _ } => Coarse::Commit,
+            Statement::Rollback { chain: _, savepoint: None } => Coarse::Rollback,
+            Statement::Rollback { chain: _, savepoint: Some(_) } => Coarse::RollbackTo,
+            Statement::Savepoint { name: _ } => Coarse::Savepoint,
+            Statement::ReleaseSavepoint { name: _ } => Coarse::Release,
+            Statement::Close { cursor: _ } => Coarse::Close,
+            Statement::Fetch { name: _, direction: _, position: _, into: None } => Coarse::Fetch,
+            Statement::Fetch { name: _, direction: _, position: _, into: Some(_) } => Coarse::Other,
+            Statement::Discard { object_type: _ } => Coarse::Discard,
+            Statement::Deallocate { name: _, prepare: _ } => Coarse::Deallocate,
+            Statement::UNLISTEN { channel: _ } => Coarse::Unlisten,
+            Statement::Reset(_) => Coarse::Reset,
+            with_query!() | shows!() | no_reads!() => Coarse::Other,
+        }
+    }
+}
+
+fn set_kind(set: &Set) -> Coarse {
+    match set {
+        Set::SetTransaction { modes: _, snapshot: _, session: _ } => Coarse::SetTransaction,
+        Set::SingleAssignment { scope: _, hivevar: _, variable: _, values: _ }
+        | Set::SetTimeZone { local: _, value: _ }
+        | Set::SetNames { charset_name: _, collation_name: _ }
+        | Set::SetNamesDefault {}
+        | Set::SetRole { context_modifier: _, role_name: _ }
+        | Set::SetSessionAuthorization(_) => Coarse::Set,
+        Set::ParenthesizedAssignments { variables: _, values: _ }
+        | Set::MultipleAssignments { assignments: _ }
+        | Set::SetSessionParam(_) => Coarse::Other,
     }
 }

@@ -6,18 +6,20 @@ use pg_query::protobuf::{
     RangeTableSample, RangeVar,
 };
 
-use super::bomb::Size;
-use super::columns;
-use super::nodes::{clauses, defining_statements, expressions, leaves, maintaining_statements, other_statements};
-use super::nodes::{readable_statements, statement_parts, writing_expressions, writing_statements};
-use super::scope::{Columns, Source};
-use super::select::select_of;
-use super::walk::{ITEMS_MAX, Walk, inner, place, qualified, strings, too_deep, unexpected, unsupported};
 use crate::sql::denial::Denial;
+use crate::sql::grammar::bomb::Size;
+use crate::sql::grammar::columns;
+use crate::sql::grammar::nodes::{
+    clauses, constructs, defining_statements, json_expressions, leaves, list_entries, maintaining_statements,
+    other_statements, plain_expressions, readable_statements, statement_parts, writing_expressions, writing_statements,
+};
+use crate::sql::grammar::scope::{Columns, Source};
+use crate::sql::grammar::select::select_of;
+use crate::sql::grammar::walk::{ITEMS_MAX, Walk, inner, place, qualified, strings, too_deep, unexpected, unsupported};
 use crate::sql::statement::{FunctionRef, RelationRef};
 
 impl<'t> Walk<'t> {
-    pub(super) fn item_of_from(&mut self, item: &'t Node) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn table_item(&mut self, item: &'t Node) -> Result<(), Denial> {
         if self.scope.items() >= ITEMS_MAX {
             return Err(too_deep());
         }
@@ -29,7 +31,10 @@ impl<'t> Walk<'t> {
             NodeEnum::RangeTableSample(sample) => walk.sample(sample),
             NodeEnum::RangeTableFunc(table) => walk.xml_table(table),
             NodeEnum::JsonTable(table) => walk.json_table(table),
-            other @ (expressions!()
+            other @ (plain_expressions!()
+            | constructs!()
+            | json_expressions!()
+            | list_entries!()
             | leaves!()
             | clauses!()
             | readable_statements!()
@@ -65,7 +70,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Records a relation that cannot be a common table expression.
-    pub(super) fn named_relation(&mut self, relation: &RangeVar) -> Result<usize, Denial> {
+    pub(in crate::sql::grammar) fn named_relation(&mut self, relation: &RangeVar) -> Result<usize, Denial> {
         let RangeVar { catalogname, schemaname, relname, inh, relpersistence: _, alias: _, location } = relation;
         if relname.is_empty() {
             return Err(unsupported("a relation without a name"));
@@ -91,7 +96,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Adds a FROM item that is not a relation under its alias, or under the name it has without one.
-    pub(super) fn add_table(
+    pub(in crate::sql::grammar) fn add_table(
         &mut self,
         alias: Option<&'t Alias>,
         default_name: Option<&'t str>,
@@ -170,8 +175,8 @@ impl<'t> Walk<'t> {
             join;
         let (Some(left), Some(right)) = (larg.as_deref(), rarg.as_deref()) else { return Err(unsupported("a join")) };
         let first = self.scope.items();
-        self.item_of_from(left)?;
-        self.item_of_from(right)?;
+        self.table_item(left)?;
+        self.table_item(right)?;
         if *is_natural || !using_clause.is_empty() {
             self.implied_operator("=", None);
         }

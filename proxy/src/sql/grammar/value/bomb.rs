@@ -5,41 +5,41 @@
 
 /// An upper bound, roughly, on a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub(in crate::sql::grammar) struct Size {
     /// Bytes of the value that stem from constants.
-    pub(super) bytes: u64,
+    pub(in crate::sql::grammar) bytes: u64,
     /// The number it is, where it is one and known.
-    pub(super) number: Option<i128>,
+    pub(in crate::sql::grammar) number: Option<i128>,
 }
 
 impl Size {
-    pub(super) const NOTHING: Self = Self { bytes: 0, number: None };
+    pub(in crate::sql::grammar) const NOTHING: Self = Self { bytes: 0, number: None };
 
-    pub(super) fn bytes(bytes: u64) -> Self {
+    pub(in crate::sql::grammar) fn bytes(bytes: u64) -> Self {
         Self { bytes, number: None }
     }
 
     /// A constant's text, which may spell a number.
-    pub(super) fn text(text: &str) -> Self {
+    pub(in crate::sql::grammar) fn text(text: &str) -> Self {
         Self { bytes: length(text), number: number(text) }
     }
 
-    pub(super) fn number(number: i128) -> Self {
+    pub(in crate::sql::grammar) fn number(number: i128) -> Self {
         Self { bytes: 8, number: Some(number) }
     }
 
     /// Both together.
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(in crate::sql::grammar) fn plus(self, other: Self) -> Self {
         Self::bytes(self.bytes.saturating_add(other.bytes))
     }
 
     /// Either.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(in crate::sql::grammar) fn or(self, other: Self) -> Self {
         Self { bytes: self.bytes.max(other.bytes), number: self.number.max(other.number) }
     }
 
     /// What a binary or prefix operator makes of its sides.
-    pub(super) fn operate(operator: &str, left: Option<Self>, right: Self) -> Self {
+    pub(in crate::sql::grammar) fn operate(operator: &str, left: Option<Self>, right: Self) -> Self {
         let Some(left) = left else {
             let number = right.number.map(|number| if operator == "-" { number.saturating_neg() } else { number });
             return Self { number, ..right };
@@ -64,7 +64,7 @@ impl Size {
     }
 
     /// What a function makes of its arguments.
-    pub(super) fn call(name: &str, arguments: &[Self]) -> Self {
+    pub(in crate::sql::grammar) fn call(name: &str, arguments: &[Self]) -> Self {
         let sum = arguments.iter().fold(Self::NOTHING, |sum, argument| sum.plus(*argument));
         let argument = |at: usize| arguments.get(at).copied().unwrap_or(Self::NOTHING);
         let count =
@@ -90,7 +90,7 @@ impl Size {
     }
 
     /// `format`'s widths: `%1000000000s`.
-    pub(super) fn widths(template: &str) -> Self {
+    pub(in crate::sql::grammar) fn widths(template: &str) -> Self {
         let mut bytes = 0_u64;
         for part in template.split('%').skip(1) {
             let digits: String =
@@ -106,12 +106,12 @@ impl Size {
 }
 
 /// Bytes of a text.
-pub(super) fn length(text: &str) -> u64 {
+pub(in crate::sql::grammar) fn length(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
 /// The number a constant spells: decimal with fraction and exponent, hexadecimal, octal, binary.
-pub(super) fn number(text: &str) -> Option<i128> {
+pub(in crate::sql::grammar) fn number(text: &str) -> Option<i128> {
     if text.len() > 64 {
         return None;
     }
@@ -132,7 +132,7 @@ pub(super) fn number(text: &str) -> Option<i128> {
 }
 
 /// The number a bit string spells, as the grammar gives it: `b101`, `x1F`.
-pub(super) fn bits(text: &str) -> Option<i128> {
+pub(in crate::sql::grammar) fn bits(text: &str) -> Option<i128> {
     let radix = if text.starts_with(['x', 'X']) { 16 } else { 2 };
     i128::from_str_radix(text.get(1..)?, radix).ok()
 }

@@ -2,13 +2,13 @@
 
 use pg_query::protobuf::{XmlExpr, XmlSerialize};
 
-use super::super::bomb::Size;
-use super::super::columns;
-use super::super::walk::Walk;
 use crate::sql::denial::Denial;
+use crate::sql::grammar::bomb::Size;
+use crate::sql::grammar::columns;
+use crate::sql::grammar::walk::Walk;
 
 impl<'t> Walk<'t> {
-    pub(super) fn xml(&mut self, call: &'t XmlExpr) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn xml(&mut self, call: &'t XmlExpr) -> Result<Size, Denial> {
         let XmlExpr {
             xpr: _,
             op,
@@ -32,7 +32,7 @@ impl<'t> Walk<'t> {
         Ok(size)
     }
 
-    pub(super) fn xml_serialize(&mut self, call: &'t XmlSerialize) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn xml_serialize(&mut self, call: &'t XmlSerialize) -> Result<Size, Denial> {
         let XmlSerialize { xmloption: _, expr, type_name, indent: _, location: _ } = call;
         self.construct("xmlserialize");
         type_name.as_ref().map_or(Ok(None), |named| self.type_name(named))?;

@@ -1,7 +1,5 @@
 //! Values: every node that may stand where one is expected.
 
-mod xml;
-
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
@@ -10,19 +8,22 @@ use pg_query::protobuf::{
     NullTest, ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast,
 };
 
-use super::bomb::{self, Size};
-use super::columns;
-use super::nodes::{clauses, defining_statements, from_items, maintaining_statements, other_statements};
-use super::nodes::{readable_statements, statement_parts, writing_expressions, writing_statements};
-use super::select::select_of;
-use super::walk::{Walk, inner, place, qualified, string, strings, unexpected, unsupported};
 use crate::sql::denial::{Denial, Rule};
+use crate::sql::grammar::bomb::{self, Size};
+use crate::sql::grammar::columns;
+use crate::sql::grammar::nodes::{
+    clauses, constructs, defining_statements, from_items, json_expressions, leaves, list_entries,
+    maintaining_statements, other_statements, plain_expressions, readable_statements, statement_parts,
+    writing_expressions, writing_statements,
+};
+use crate::sql::grammar::select::select_of;
+use crate::sql::grammar::walk::{Walk, inner, place, qualified, string, strings, unexpected, unsupported};
 use crate::sql::statement::{FieldRef, FieldSource, OperatorRef};
 use crate::wire::sqlstate::SqlState;
 
 impl<'t> Walk<'t> {
     /// Walks a value; returns how much of it constants make.
-    pub(super) fn expression(&mut self, node: &'t Node) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn expression(&mut self, node: &'t Node) -> Result<Size, Denial> {
         let size = self.deeper(|walk| walk.operation(inner(node)?))?;
         if size.bytes > self.limits.constant_bytes_max {
             return Err(Denial::new(
@@ -59,6 +60,30 @@ impl<'t> Walk<'t> {
             }
             NodeEnum::List(list) => self.all(&list.items),
             NodeEnum::SubLink(link) => self.sublink(link),
+            NodeEnum::AIndirection(field) => self.selection(field),
+            NodeEnum::CollateClause(clause) => self.collate(clause),
+            NodeEnum::NamedArgExpr(argument) => {
+                let NamedArgExpr { xpr: _, arg, name: _, argnumber: _, location: _ } = argument.as_ref();
+                self.maybe(arg.as_deref())
+            }
+            constructs!() => self.construct_value(node),
+            json_expressions!() => self.json(node),
+            list_entries!()
+            | leaves!()
+            | from_items!()
+            | clauses!()
+            | readable_statements!()
+            | writing_statements!()
+            | defining_statements!()
+            | maintaining_statements!()
+            | other_statements!()
+            | statement_parts!()
+            | writing_expressions!() => Err(unexpected(node)),
+        }
+    }
+
+    fn construct_value(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
+        match node {
             NodeEnum::CaseExpr(case) => self.case(case),
             NodeEnum::CoalesceExpr(call) => {
                 let CoalesceExpr { xpr: _, coalescetype: _, coalescecollid: _, args, location: _ } = call.as_ref();
@@ -80,85 +105,23 @@ impl<'t> Walk<'t> {
                 self.construct("row");
                 self.all(args)
             }
-            NodeEnum::AIndirection(field) => self.selection(field),
-            NodeEnum::CollateClause(clause) => self.collate(clause),
-            NodeEnum::NamedArgExpr(argument) => {
-                let NamedArgExpr { xpr: _, arg, name: _, argnumber: _, location: _ } = argument.as_ref();
-                self.maybe(arg.as_deref())
-            }
             NodeEnum::GroupingFunc(call) => {
                 let GroupingFunc { xpr: _, args, refs: _, agglevelsup: _, location: _ } = call.as_ref();
                 self.construct("grouping");
                 self.all(args).map(truth)
             }
-            NodeEnum::GroupingSet(GroupingSet { kind, content, location: _ }) => {
-                match GroupingSetKind::try_from(*kind) {
-                    Ok(GroupingSetKind::GroupingSetRollup) => self.construct("rollup"),
-                    Ok(GroupingSetKind::GroupingSetCube) => self.construct("cube"),
-                    Ok(
-                        GroupingSetKind::GroupingSetEmpty
-                        | GroupingSetKind::GroupingSetSimple
-                        | GroupingSetKind::GroupingSetSets,
-                    ) => {}
-                    Ok(GroupingSetKind::Undefined) | Err(_) => return Err(unsupported("a grouping set")),
-                }
-                self.all(content)
-            }
             NodeEnum::SqlvalueFunction(call) => self.value_function(call),
             NodeEnum::XmlExpr(call) => self.xml(call),
             NodeEnum::XmlSerialize(call) => self.xml_serialize(call),
-            other => self.special(other),
-        }
-    }
-
-    /// The rest: JSON constructs, and what is no value at all.
-    fn special(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
-        match node {
-            NodeEnum::JsonFuncExpr(_)
-            | NodeEnum::JsonParseExpr(_)
-            | NodeEnum::JsonScalarExpr(_)
-            | NodeEnum::JsonSerializeExpr(_)
-            | NodeEnum::JsonObjectConstructor(_)
-            | NodeEnum::JsonArrayConstructor(_)
-            | NodeEnum::JsonArrayQueryConstructor(_)
-            | NodeEnum::JsonObjectAgg(_)
-            | NodeEnum::JsonArrayAgg(_)
-            | NodeEnum::JsonIsPredicate(_)
-            | NodeEnum::JsonValueExpr(_)
-            | NodeEnum::JsonKeyValue(_) => self.json(node),
-            NodeEnum::AConst(_)
-            | NodeEnum::ColumnRef(_)
-            | NodeEnum::ParamRef(_)
-            | NodeEnum::AExpr(_)
-            | NodeEnum::FuncCall(_)
-            | NodeEnum::TypeCast(_)
-            | NodeEnum::BoolExpr(_)
-            | NodeEnum::NullTest(_)
-            | NodeEnum::BooleanTest(_)
-            | NodeEnum::List(_)
-            | NodeEnum::SubLink(_)
-            | NodeEnum::CaseExpr(_)
-            | NodeEnum::CoalesceExpr(_)
-            | NodeEnum::MinMaxExpr(_)
-            | NodeEnum::AArrayExpr(_)
-            | NodeEnum::RowExpr(_)
-            | NodeEnum::AIndirection(_)
-            | NodeEnum::CollateClause(_)
-            | NodeEnum::NamedArgExpr(_)
-            | NodeEnum::GroupingFunc(_)
-            | NodeEnum::GroupingSet(_)
-            | NodeEnum::SqlvalueFunction(_)
-            | NodeEnum::XmlExpr(_)
-            | NodeEnum::XmlSerialize(_) => Err(unexpected(node)),
-            NodeEnum::ResTarget(_) | NodeEnum::SortBy(_) => Err(unexpected(node)),
-            NodeEnum::Integer(_)
-            | NodeEnum::Float(_)
-            | NodeEnum::Boolean(_)
-            | NodeEnum::String(_)
-            | NodeEnum::BitString(_)
-            | NodeEnum::AStar(_)
-            | NodeEnum::AIndices(_) => Err(unexpected(node)),
-            from_items!()
+            NodeEnum::GroupingSet(GroupingSet { kind, content, location: _ }) => {
+                self.grouping_set(*kind)?;
+                self.all(content)
+            }
+            plain_expressions!()
+            | json_expressions!()
+            | list_entries!()
+            | leaves!()
+            | from_items!()
             | clauses!()
             | readable_statements!()
             | writing_statements!()
@@ -168,6 +131,21 @@ impl<'t> Walk<'t> {
             | statement_parts!()
             | writing_expressions!() => Err(unexpected(node)),
         }
+    }
+
+    /// ROLLUP and CUBE look like calls to the second reader.
+    fn grouping_set(&mut self, kind: i32) -> Result<(), Denial> {
+        match GroupingSetKind::try_from(kind) {
+            Ok(GroupingSetKind::GroupingSetRollup) => self.construct("rollup"),
+            Ok(GroupingSetKind::GroupingSetCube) => self.construct("cube"),
+            Ok(
+                GroupingSetKind::GroupingSetEmpty
+                | GroupingSetKind::GroupingSetSimple
+                | GroupingSetKind::GroupingSetSets,
+            ) => {}
+            Ok(GroupingSetKind::Undefined) | Err(_) => return Err(unsupported("a grouping set")),
+        }
+        Ok(())
     }
 
     fn column(&mut self, column: &'t ColumnRef) -> Result<Size, Denial> {
@@ -328,7 +306,7 @@ impl<'t> Walk<'t> {
     }
 
     /// `.name`, `.*`, `[subscript]` behind a value.
-    pub(super) fn indirection(&mut self, indirection: &'t [Node]) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn indirection(&mut self, indirection: &'t [Node]) -> Result<(), Denial> {
         for part in indirection {
             let part = inner(part)?;
             if let NodeEnum::String(name) = part {
@@ -344,7 +322,7 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    pub(super) fn collate(&mut self, clause: &'t CollateClause) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn collate(&mut self, clause: &'t CollateClause) -> Result<Size, Denial> {
         let CollateClause { arg, collname, location: _ } = clause;
         let parts = strings(collname)?;
         let (schema, name) = qualified(&parts)?;

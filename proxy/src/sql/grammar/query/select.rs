@@ -6,17 +6,19 @@ use pg_query::protobuf::{
     SelectStmt, SetOperation, SortBy, WindowDef, WithClause,
 };
 
-use super::bomb::Size;
-use super::columns;
-use super::nodes::writing_statements;
-use super::walk::{ITEMS_MAX, Walk, inner, place, qualified, string, strings, too_deep, unexpected, unsupported};
 use crate::sql::denial::Denial;
+use crate::sql::grammar::bomb::Size;
+use crate::sql::grammar::columns;
+use crate::sql::grammar::nodes::writing_statements;
 use crate::sql::grammar::refusal;
+use crate::sql::grammar::walk::{
+    ITEMS_MAX, Walk, inner, place, qualified, string, strings, too_deep, unexpected, unsupported,
+};
 use crate::sql::statement::OperatorRef;
 
 impl<'t> Walk<'t> {
     /// A whole SELECT in a scope of its own.
-    pub(super) fn select(&mut self, query: &'t SelectStmt) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn select(&mut self, query: &'t SelectStmt) -> Result<Size, Denial> {
         self.deeper(|walk| {
             let mark = walk.scope.enter();
             let size = walk.select_in_scope(query);
@@ -54,7 +56,7 @@ impl<'t> Walk<'t> {
         with_clause.as_ref().map_or(Ok(()), |with| self.with(with))?;
         let mut size = self.set_operation(*op, larg.as_deref(), rarg.as_deref())?;
         for item in from_clause {
-            self.item_of_from(item)?;
+            self.table_item(item)?;
         }
         for row in values_lists {
             size = size.or(self.values_row(row)?);
@@ -123,7 +125,7 @@ impl<'t> Walk<'t> {
     }
 
     /// `value AS name`, in a target list and in the argument lists of XML functions.
-    pub(super) fn target(&mut self, target: &'t Node) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn target(&mut self, target: &'t Node) -> Result<Size, Denial> {
         let NodeEnum::ResTarget(target) = inner(target)? else { return Err(unexpected(inner(target)?)) };
         let ResTarget { name, indirection, val, location: _ } = target.as_ref();
         self.indirection(indirection)?;
@@ -137,12 +139,12 @@ impl<'t> Walk<'t> {
     }
 
     /// Remembers that a column of that name may hold a value built out of constants.
-    pub(super) fn widen(&mut self, name: &'t str, size: Size) {
+    pub(in crate::sql::grammar) fn widen(&mut self, name: &'t str, size: Size) {
         let widest = self.widths.entry(name).or_default();
         *widest = (*widest).max(size.bytes);
     }
 
-    pub(super) fn grouping(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn grouping(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
         if !clause.is_empty() {
             self.implied_operator("=", None);
             self.implied_operator("<", None);
@@ -151,7 +153,7 @@ impl<'t> Walk<'t> {
     }
 
     /// ORDER BY, of a query, a window or an aggregate.
-    pub(super) fn order(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn order(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
         for node in clause {
             let NodeEnum::SortBy(sort) = inner(node)? else { return Err(unexpected(inner(node)?)) };
             self.sort(sort)?;
@@ -178,7 +180,7 @@ impl<'t> Walk<'t> {
     }
 
     /// OVER (…) and the WINDOW clause.
-    pub(super) fn window(&mut self, window: &'t WindowDef) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn window(&mut self, window: &'t WindowDef) -> Result<(), Denial> {
         let WindowDef {
             name: _,
             refname: _,
@@ -285,7 +287,7 @@ impl<'t> Walk<'t> {
 }
 
 /// The SELECT that a place for a query holds.
-pub(super) fn select_of(node: Option<&Node>, position: Option<usize>) -> Result<&SelectStmt, Denial> {
+pub(in crate::sql::grammar) fn select_of(node: Option<&Node>, position: Option<usize>) -> Result<&SelectStmt, Denial> {
     let query = inner(node.ok_or_else(|| unsupported("an empty query"))?)?;
     if let NodeEnum::SelectStmt(query) = query {
         return Ok(query);

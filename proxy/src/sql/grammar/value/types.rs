@@ -3,13 +3,13 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::{Node, TypeName};
 
-use super::walk::{Walk, inner, place, qualified, strings, unexpected, unsupported};
 use crate::sql::denial::Denial;
+use crate::sql::grammar::walk::{Walk, inner, place, qualified, strings, unexpected, unsupported};
 use crate::sql::statement::TypeRef;
 
 impl<'t> Walk<'t> {
     /// Records a type; returns its first modifier where that is a number: the n of char(n).
-    pub(super) fn type_name(&mut self, named: &'t TypeName) -> Result<Option<i128>, Denial> {
+    pub(in crate::sql::grammar) fn type_name(&mut self, named: &'t TypeName) -> Result<Option<i128>, Denial> {
         let TypeName { names, type_oid: _, setof: _, pct_type, typmods, typemod: _, array_bounds, location } = named;
         if *pct_type {
             return Err(unsupported("%TYPE"));
@@ -36,7 +36,7 @@ impl<'t> Walk<'t> {
     }
 
     /// A list of types, as PREPARE has one.
-    pub(super) fn type_names(&mut self, nodes: &'t [Node]) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn type_names(&mut self, nodes: &'t [Node]) -> Result<(), Denial> {
         for node in nodes {
             let NodeEnum::TypeName(named) = inner(node)? else { return Err(unexpected(inner(node)?)) };
             self.type_name(named)?;

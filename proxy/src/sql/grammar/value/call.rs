@@ -4,14 +4,14 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{CoercionForm, FuncCall, Node};
 
-use super::assignment::SET_CONFIG;
-use super::bomb::Size;
-use super::walk::{Walk, inner, place, qualified, strings, unsupported};
 use crate::sql::denial::Denial;
+use crate::sql::grammar::assignment::SET_CONFIG;
+use crate::sql::grammar::bomb::Size;
+use crate::sql::grammar::walk::{Walk, inner, place, qualified, strings, unsupported};
 use crate::sql::statement::FunctionRef;
 
 impl<'t> Walk<'t> {
-    pub(super) fn call(&mut self, call: &'t FuncCall) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn call(&mut self, call: &'t FuncCall) -> Result<Size, Denial> {
         let FuncCall {
             funcname,
             args,

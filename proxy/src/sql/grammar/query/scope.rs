@@ -7,11 +7,11 @@ use std::rc::Rc;
 use crate::sql::statement::FieldSource;
 
 /// Names of columns that a FROM item certainly has. It may have more.
-pub(super) type Columns<'t> = Rc<[&'t str]>;
+pub(in crate::sql::grammar) type Columns<'t> = Rc<[&'t str]>;
 
 /// What a FROM item is, as far as the text tells.
 #[derive(Debug, Clone)]
-pub(super) enum Source<'t> {
+pub(in crate::sql::grammar) enum Source<'t> {
     /// A relation under its own column names.
     Relation { index: usize, schema: Option<&'t str>, aliased: bool },
     /// Anything with columns that are certainly there.
@@ -20,9 +20,9 @@ pub(super) enum Source<'t> {
 
 /// A FROM item under the name that column references use.
 #[derive(Debug, Clone)]
-pub(super) struct Entry<'t> {
-    pub(super) name: &'t str,
-    pub(super) source: Source<'t>,
+pub(in crate::sql::grammar) struct Entry<'t> {
+    pub(in crate::sql::grammar) name: &'t str,
+    pub(in crate::sql::grammar) source: Source<'t>,
 }
 
 /// The FROM items of one SELECT.
@@ -43,67 +43,67 @@ struct Cte<'t> {
 
 /// The scopes around one place of the tree, innermost last.
 #[derive(Debug, Default)]
-pub(super) struct Scope<'t> {
+pub(in crate::sql::grammar) struct Scope<'t> {
     levels: Vec<Level<'t>>,
     ctes: Vec<Cte<'t>>,
 }
 
 impl<'t> Scope<'t> {
     /// Opens a SELECT; returns the mark that [`Scope::leave`] takes.
-    pub(super) fn enter(&mut self) -> usize {
+    pub(in crate::sql::grammar) fn enter(&mut self) -> usize {
         self.levels.push(Level::default());
         self.ctes.len()
     }
 
     /// Closes a SELECT: its FROM items and its WITH queries are gone.
-    pub(super) fn leave(&mut self, mark: usize) {
+    pub(in crate::sql::grammar) fn leave(&mut self, mark: usize) {
         self.levels.pop();
         self.ctes.truncate(mark);
     }
 
-    pub(super) fn add_cte(&mut self, name: &'t str, columns: Columns<'t>) {
+    pub(in crate::sql::grammar) fn add_cte(&mut self, name: &'t str, columns: Columns<'t>) {
         self.ctes.push(Cte { name, columns });
     }
 
     /// The columns of the common table expression of that name, if one is in sight.
-    pub(super) fn cte(&self, name: &str) -> Option<Columns<'t>> {
+    pub(in crate::sql::grammar) fn cte(&self, name: &str) -> Option<Columns<'t>> {
         self.ctes.iter().rev().find(|cte| cte.name == name).map(|cte| Rc::clone(&cte.columns))
     }
 
-    pub(super) fn cte_count(&self) -> usize {
+    pub(in crate::sql::grammar) fn cte_count(&self) -> usize {
         self.ctes.len()
     }
 
     /// How many FROM items the current SELECT has so far.
-    pub(super) fn items(&self) -> usize {
+    pub(in crate::sql::grammar) fn items(&self) -> usize {
         self.levels.last().map_or(0, |level| level.entries.len())
     }
 
-    pub(super) fn add_item(&mut self, name: &'t str, source: Source<'t>) {
+    pub(in crate::sql::grammar) fn add_item(&mut self, name: &'t str, source: Source<'t>) {
         if let Some(level) = self.levels.last_mut() {
             level.entries.push(Entry { name, source });
         }
     }
 
     /// Forgets the items from `first` on: an alias on a join hides what is inside.
-    pub(super) fn hide_items(&mut self, first: usize) {
+    pub(in crate::sql::grammar) fn hide_items(&mut self, first: usize) {
         if let Some(level) = self.levels.last_mut() {
             level.entries.truncate(first);
         }
     }
 
     /// Restricts the current SELECT to its items from `first` on; returns what was in force.
-    pub(super) fn see_from(&mut self, first: usize) -> usize {
+    pub(in crate::sql::grammar) fn see_from(&mut self, first: usize) -> usize {
         self.levels.last_mut().map_or(0, |level| std::mem::replace(&mut level.visible_from, first))
     }
 
     /// Hides the current SELECT's items from what is inside, or shows them; returns what was in force.
-    pub(super) fn hide(&mut self, hidden: bool) -> bool {
+    pub(in crate::sql::grammar) fn hide(&mut self, hidden: bool) -> bool {
         self.levels.last_mut().is_some_and(|level| std::mem::replace(&mut level.hidden, hidden))
     }
 
     /// What `qualifier` is in `qualifier.name` or `schema.qualifier.name`.
-    pub(super) fn resolve(&self, schema: Option<&str>, qualifier: &str, name: &str) -> FieldSource {
+    pub(in crate::sql::grammar) fn resolve(&self, schema: Option<&str>, qualifier: &str, name: &str) -> FieldSource {
         for level in self.levels.iter().rev().filter(|level| !level.hidden) {
             let mut found =
                 level.entries.iter().skip(level.visible_from).filter(|entry| entry.answers(schema, qualifier));

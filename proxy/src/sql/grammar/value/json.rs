@@ -9,15 +9,18 @@ use pg_query::protobuf::{
     JsonScalarExpr, JsonSerializeExpr, JsonTable, JsonTableColumn, JsonTablePathSpec, JsonValueExpr, Node,
 };
 
-use super::bomb::Size;
-use super::columns;
-use super::select::select_of;
-use super::walk::{Walk, inner, unexpected, unsupported};
 use crate::sql::denial::Denial;
+use crate::sql::grammar::bomb::Size;
+use crate::sql::grammar::columns;
+use crate::sql::grammar::nodes::{
+    clauses, constructs, defining_statements, from_items, leaves, list_entries, maintaining_statements,
+    other_statements, plain_expressions, readable_statements, statement_parts, writing_expressions, writing_statements,
+};
+use crate::sql::grammar::select::select_of;
+use crate::sql::grammar::walk::{Walk, inner, unexpected, unsupported};
 
 impl<'t> Walk<'t> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "called with JSON nodes alone; anything else is refused")]
-    pub(super) fn json(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
+    pub(in crate::sql::grammar) fn json(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
         match node {
             NodeEnum::JsonFuncExpr(call) => self.json_query(call),
             NodeEnum::JsonParseExpr(call) => {
@@ -57,12 +60,7 @@ impl<'t> Walk<'t> {
                 self.json_output(output.as_ref())?;
                 self.select(select_of(query.as_deref(), None)?)
             }
-            NodeEnum::JsonObjectAgg(call) => {
-                let JsonObjectAgg { constructor, arg, absent_on_null: _, unique: _ } = call.as_ref();
-                self.construct("json_objectagg");
-                self.json_aggregate(constructor.as_deref())?;
-                arg.as_deref().map_or(Ok(Size::NOTHING), |pair| self.json_pair(pair))
-            }
+            NodeEnum::JsonObjectAgg(call) => self.json_object_aggregate(call),
             NodeEnum::JsonArrayAgg(call) => {
                 let JsonArrayAgg { constructor, arg, absent_on_null: _ } = call.as_ref();
                 self.construct("json_arrayagg");
@@ -75,8 +73,27 @@ impl<'t> Walk<'t> {
             }
             NodeEnum::JsonValueExpr(value) => self.json_value(Some(value)),
             NodeEnum::JsonKeyValue(pair) => self.json_pair(pair),
-            other => Err(unexpected(other)),
+            plain_expressions!()
+            | constructs!()
+            | list_entries!()
+            | leaves!()
+            | from_items!()
+            | clauses!()
+            | readable_statements!()
+            | writing_statements!()
+            | defining_statements!()
+            | maintaining_statements!()
+            | other_statements!()
+            | statement_parts!()
+            | writing_expressions!() => Err(unexpected(node)),
         }
+    }
+
+    fn json_object_aggregate(&mut self, call: &'t JsonObjectAgg) -> Result<Size, Denial> {
+        let JsonObjectAgg { constructor, arg, absent_on_null: _, unique: _ } = call;
+        self.construct("json_objectagg");
+        self.json_aggregate(constructor.as_deref())?;
+        arg.as_deref().map_or(Ok(Size::NOTHING), |pair| self.json_pair(pair))
     }
 
     fn json_pair(&mut self, pair: &'t JsonKeyValue) -> Result<Size, Denial> {
@@ -141,7 +158,7 @@ impl<'t> Walk<'t> {
         Ok(size)
     }
 
-    pub(super) fn json_table(&mut self, table: &'t JsonTable) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn json_table(&mut self, table: &'t JsonTable) -> Result<(), Denial> {
         let JsonTable { context_item, pathspec, passing, columns, on_error, alias, lateral: _, location: _ } = table;
         self.construct("json_table");
         self.json_value(context_item.as_deref())?;

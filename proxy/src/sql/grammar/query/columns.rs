@@ -5,7 +5,7 @@ use pg_query::protobuf::{
     AExprKind, Alias, JsonExprOp, MinMaxOp, Node, SelectStmt, SetOperation, SqlValueFunctionOp, SubLinkType, XmlExprOp,
 };
 
-use super::scope::Columns;
+use crate::sql::grammar::scope::Columns;
 
 /// One column of a query's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +18,12 @@ enum Output<'t> {
 }
 
 /// Columns that a query certainly has under the alias it stands in.
-pub(super) fn of_query<'t>(query: &'t SelectStmt, alias: Option<&'t Alias>) -> Columns<'t> {
+pub(in crate::sql::grammar) fn of_query<'t>(query: &'t SelectStmt, alias: Option<&'t Alias>) -> Columns<'t> {
     of_named_query(query, alias.map_or(&[], |alias| alias.colnames.as_slice()))
 }
 
 /// The same with a list of column names, as a common table expression has it.
-pub(super) fn of_named_query<'t>(query: &'t SelectStmt, names: &'t [Node]) -> Columns<'t> {
+pub(in crate::sql::grammar) fn of_named_query<'t>(query: &'t SelectStmt, names: &'t [Node]) -> Columns<'t> {
     let outputs = outputs(query);
     let star = outputs.contains(&Output::Star);
     let renamed = names.iter().filter_map(text);
@@ -37,12 +37,12 @@ pub(super) fn of_named_query<'t>(query: &'t SelectStmt, names: &'t [Node]) -> Co
 }
 
 /// Names of an alias list.
-pub(super) fn of_alias<'t>(alias: Option<&'t Alias>) -> Columns<'t> {
+pub(in crate::sql::grammar) fn of_alias<'t>(alias: Option<&'t Alias>) -> Columns<'t> {
     alias.map_or(&[][..], |alias| alias.colnames.as_slice()).iter().filter_map(text).collect()
 }
 
 /// The text of a String node.
-pub(super) fn text(node: &Node) -> Option<&str> {
+pub(in crate::sql::grammar) fn text(node: &Node) -> Option<&str> {
     if let Some(NodeEnum::String(text)) = &node.node { Some(text.sval.as_str()) } else { None }
 }
 
@@ -87,7 +87,7 @@ fn ends_in_star(value: &Node) -> bool {
 }
 
 /// The name a FROM item has that is a function without an alias.
-pub(super) fn of_function(node: &Node) -> Option<&str> {
+pub(in crate::sql::grammar) fn of_function(node: &Node) -> Option<&str> {
     figure(node).map(|(_, name)| name)
 }
 
@@ -108,7 +108,7 @@ fn figure(node: &Node) -> Option<(Strength, &str)> {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "the rest is for the next function, and what neither knows is unsure"
+    reason = "a name that is not known makes a reference to it unsure, nothing more"
 )]
 fn figure_on_stack(node: &Node) -> Option<(Strength, &str)> {
     match node.node.as_ref()? {
@@ -184,12 +184,12 @@ fn construct(node: &NodeEnum) -> Option<(Strength, &str)> {
     }
 }
 
-pub(super) fn min_max_name(op: i32) -> &'static str {
+pub(in crate::sql::grammar) fn min_max_name(op: i32) -> &'static str {
     if op == i32::from(MinMaxOp::IsLeast) { "least" } else { "greatest" }
 }
 
 /// The keyword of a value function, lower case.
-pub(super) fn value_function_name(op: i32) -> Option<&'static str> {
+pub(in crate::sql::grammar) fn value_function_name(op: i32) -> Option<&'static str> {
     Some(match SqlValueFunctionOp::try_from(op).ok()? {
         SqlValueFunctionOp::SqlvalueFunctionOpUndefined => return None,
         SqlValueFunctionOp::SvfopCurrentDate => "current_date",
@@ -207,7 +207,7 @@ pub(super) fn value_function_name(op: i32) -> Option<&'static str> {
 }
 
 /// The keyword of an XML construct; `None` for IS DOCUMENT, which has none.
-pub(super) fn xml_name(op: i32) -> Option<&'static str> {
+pub(in crate::sql::grammar) fn xml_name(op: i32) -> Option<&'static str> {
     Some(match XmlExprOp::try_from(op).ok()? {
         XmlExprOp::Undefined | XmlExprOp::IsDocument => return None,
         XmlExprOp::IsXmlconcat => "xmlconcat",
@@ -221,7 +221,7 @@ pub(super) fn xml_name(op: i32) -> Option<&'static str> {
 }
 
 /// The keyword of a JSON query function.
-pub(super) fn json_function_name(op: i32) -> Option<&'static str> {
+pub(in crate::sql::grammar) fn json_function_name(op: i32) -> Option<&'static str> {
     Some(match JsonExprOp::try_from(op).ok()? {
         JsonExprOp::Undefined => return None,
         JsonExprOp::JsonExistsOp => "json_exists",

@@ -1,0 +1,8 @@
+//! Values: operators, calls, constructs, types, and how large they can become.
+
+pub(super) mod bomb;
+mod call;
+mod expr;
+mod json;
+mod types;
+mod xml;
