@@ -163,7 +163,6 @@ fn truth(value: Option<&Node>, position: Option<usize>) -> Result<bool, Denial> 
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 fn word(value: &Node) -> Option<String> {
     let value = value.node.as_ref()?;
     if let NodeEnum::String(text) = value {
@@ -178,7 +177,6 @@ fn word(value: &Node) -> Option<String> {
 }
 
 /// An option's value must be a word, a number or a list of names.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is not named is refused")]
 fn plain(value: Option<&Node>) -> Result<(), Denial> {
     let Some(value) = value.map(inner).transpose()? else { return Ok(()) };
     if let NodeEnum::List(list) = value {

@@ -56,7 +56,6 @@ impl Survey {
         stacker::maybe_grow(128 << 10, 8 << 20, || self.factor_on_stack(factor));
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for the next function, which names every one")]
     fn factor_on_stack(&mut self, factor: &TableFactor) {
         match factor {
             TableFactor::Table {

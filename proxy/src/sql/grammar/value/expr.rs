@@ -36,8 +36,6 @@ impl<'t> Walk<'t> {
         Ok(size)
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm for each kind of expression")]
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is for the next function, which names every one")]
     fn operation(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
         match node {
             NodeEnum::AConst(constant) => Ok(constant_size(constant)),
