@@ -21,7 +21,7 @@ deps: ## install what is missing from Debian's packages (does nothing when all i
 	@.ci/deps
 
 demo: deps ## start a private PostgreSQL with a sample database and the gateway in front of it, and take the tour
-	@cargo build --locked --package vitrine --bin vitrine
+	@cargo build --quiet --locked --package vitrine --bin vitrine
 	@exec $${CARGO_TARGET_DIR:-target}/debug/vitrine demo $(DEMO)
 
 fmt: ## format the code

@@ -1,11 +1,12 @@
 //! The gateway of the demo: `vitrine serve`, this same program, as a process of its own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::postgres::free_port;
@@ -21,23 +22,22 @@ pub(super) struct GatewayProcess {
     child: Mutex<Child>,
     pid: u32,
     port: u16,
-    files: PathBuf,
+    files: TempDir,
 }
 
 impl GatewayProcess {
-    /// Starts the gateway in front of a customer database, and waits until it answers. Its files are kept below
-    /// `parent`.
-    pub(super) async fn start(port: u16, customer_url: &str, parent: &Path) -> Result<Self, DemoError> {
+    /// Starts the gateway in front of a customer database, and waits until it answers.
+    pub(super) async fn start(port: u16, customer_url: &str) -> Result<Self, DemoError> {
         // Another gateway on this port would answer in the place of ours.
         drop(
             std::net::TcpListener::bind(("127.0.0.1", port))
                 .map_err(DemoError::io(format!("port {port} is not free, choose another with --port")))?,
         );
-        let files = parent.join("gateway");
-        fs::create_dir(&files).map_err(DemoError::io("cannot make a directory"))?;
-        let policy = files.join("policy.toml");
+        let files = tempfile::Builder::new().prefix("vitrine-demo-").tempdir();
+        let files = files.map_err(DemoError::io("cannot make a temporary directory"))?;
+        let policy = files.path().join("policy.toml");
         fs::write(&policy, sample::POLICY).map_err(DemoError::io("cannot write the policy"))?;
-        let log = fs::File::create(files.join("log")).map_err(DemoError::io("cannot open the gateway's log"))?;
+        let log = fs::File::create(files.path().join("log")).map_err(DemoError::io("cannot open the gateway's log"))?;
         let program = std::env::current_exe().map_err(DemoError::io("cannot find this program"))?;
         let mut command = Command::new(program);
         command.arg("serve").stdin(Stdio::null()).kill_on_drop(true);
@@ -55,7 +55,7 @@ impl GatewayProcess {
             .env("VITRINE_CUSTOMER_URL", customer_url)
             .env("VITRINE_USERS", format!("{USER}:{PASSWORD}"))
             .env("VITRINE_POLICY", policy)
-            .env("VITRINE_SERVER_RUN_DIR", files.join("run"));
+            .env("VITRINE_SERVER_RUN_DIR", files.path().join("run"));
         let child = command.spawn().map_err(DemoError::io("cannot start the gateway"))?;
         let Some(pid) = child.id() else {
             return Err(DemoError::Gateway { reason: "the gateway ended at once".to_owned(), log: String::new() });
@@ -84,7 +84,7 @@ impl GatewayProcess {
     }
 
     fn log_path(&self) -> PathBuf {
-        self.files.join("log")
+        self.files.path().join("log")
     }
 
     /// Returns when the process is gone.

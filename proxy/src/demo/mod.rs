@@ -51,7 +51,7 @@ impl Demo {
         let before = Evidence::of(&superuser).await?;
         progress.step("gateway");
         let customer_url = server.url_with_password(sample::READER, &reader_password, sample::DATABASE);
-        let gateway = GatewayProcess::start(self.port, &customer_url, server.socket_dir()).await?;
+        let gateway = GatewayProcess::start(self.port, &customer_url).await?;
         server.watch(gateway.pid());
         progress.finish();
         print_opening(&server, &gateway, started);

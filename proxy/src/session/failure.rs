@@ -41,6 +41,14 @@ pub fn upstream_lost(detail: Option<String>) -> Report {
     Report { detail, ..report }
 }
 
+/// What follows the end of a transaction that had moved search_path, in one text: it was reviewed under the path of
+/// that transaction.
+#[must_use]
+pub fn after_path_moved_back() -> Report {
+    Report::error(SqlState::FEATURE_NOT_SUPPORTED, "search_path cannot move back within one query string")
+        .hint("Send the statements one by one.")
+}
+
 /// A statement after a refusal inside a transaction block, in PostgreSQL's words.
 #[must_use]
 pub fn in_failed_transaction() -> Report {

@@ -41,6 +41,7 @@ impl Session {
 
     fn run_all(&mut self, statements: Vec<(Prepared, Option<Arc<Reviewed>>)>, permitted: &[Permitted]) {
         let scope = Arc::clone(&self.scope);
+        let mut moved_back = false;
         for ((prepared, body), permitted) in statements.into_iter().zip(permitted) {
             if self.in_failed_block() && !prepared.ends_transaction {
                 self.refuse(&failure::in_failed_transaction());
@@ -51,9 +52,14 @@ impl Session {
             {
                 // What it runs was not reviewed under what this very text has just set.
                 self.refuse(&failure::execute_after_set());
+            } else if moved_back {
+                self.refuse(&failure::after_path_moved_back());
             } else if self.may_run(&prepared, body.as_ref()) {
+                let (before, ends) = (Arc::clone(&self.scope), may_move_back(permitted.kind()));
                 let prepared = self.ending(Arc::new(prepared));
                 self.run_one(prepared);
+                // The text was reviewed as if its path stayed.
+                moved_back |= ends && self.scope.search_path() != before.search_path();
             }
             if self.skipping {
                 break;
@@ -89,6 +95,14 @@ impl Session {
             }
         }
     }
+}
+
+/// Ends what SET began, so that the path may be what it was before: nothing that the text itself tells.
+fn may_move_back(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackTo { .. } | Kind::ResetAll | Kind::Discard(_)
+    )
 }
 
 /// `$1` where nothing can bind it; PREPARE alone has parameters of its own.

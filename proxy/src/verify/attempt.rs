@@ -81,8 +81,8 @@ pub enum Outcome {
     },
 }
 
-/// Tries an attack.
-pub(super) async fn run(way: &Way, attack: &Attack, protocol: Protocol) -> Outcome {
+/// Tries an attack over one protocol, in a session of its own.
+pub async fn attempt(way: &Way, attack: &Attack, protocol: Protocol) -> Outcome {
     let tried = match &attack.moves {
         Move::Steps(steps) => in_steps(way, steps, protocol).await,
         Move::Probe { expected, steps, elsewhere } => {
@@ -112,6 +112,7 @@ async fn in_steps(way: &Way, steps: &[String], protocol: Protocol) -> Result<Ans
     Ok(answer)
 }
 
+/// Sends one statement; `last` of its session.
 async fn say(line: &mut Line, sql: &str, protocol: Protocol, last: bool) -> Result<Answer, LineError> {
     let mut out = BytesMut::new();
     match protocol {

@@ -93,12 +93,17 @@ const FILES: &[(&str, &str)] = &[
 pub fn attacks() -> Result<Vec<Attack>, Mistake> {
     let mut all = Vec::new();
     for (name, text) in FILES {
-        read(name, text, &mut all)?;
+        all.extend(parse(name, text)?);
     }
     Ok(all)
 }
 
-fn read(name: &str, text: &str, all: &mut Vec<Attack>) -> Result<(), Mistake> {
+/// The attacks in a text of the same form; `name` makes their ids.
+///
+/// # Errors
+/// The first line that cannot be read.
+pub fn parse(name: &str, text: &str) -> Result<Vec<Attack>, Mistake> {
+    let mut all = Vec::new();
     let mut family = String::new();
     for (index, line) in text.lines().enumerate() {
         let id = format!("{name}:{}", index + 1);
@@ -114,7 +119,7 @@ fn read(name: &str, text: &str, all: &mut Vec<Attack>) -> Result<(), Mistake> {
             Err(message) => return Err(Mistake { id, message }),
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 fn moves(line: &str) -> Result<Move, String> {

@@ -15,8 +15,8 @@ mod way;
 
 use std::collections::HashMap;
 
-pub use attempt::{By, Outcome, Protocol, Refusal};
-pub use corpus::{Attack, Mistake, Move, attacks};
+pub use attempt::{By, Outcome, Protocol, Refusal, attempt};
+pub use corpus::{Attack, Mistake, Move, attacks, parse};
 pub use line::{Answer, Line, LineError};
 pub use report::{Family, Report, Run};
 pub use way::Way;
@@ -71,7 +71,7 @@ pub async fn run(way: &Way, mut progress: impl FnMut(usize, usize)) -> Result<Re
     };
     for (done, attack) in attacks.iter().enumerate() {
         for protocol in attack.protocols() {
-            let outcome = attempt::run(way, attack, *protocol).await;
+            let outcome = attempt(way, attack, *protocol).await;
             report.runs.push(Run::new(attack, *protocol, outcome));
         }
         progress(done + 1, attacks.len());

@@ -32,7 +32,10 @@ const PIPE_BYTES: usize = 256 * 1024;
 
 impl Way {
     /// Opens a session with further start-up parameters.
-    pub(super) async fn open(&self, parameters: &[(&str, &str)]) -> Result<Line, LineError> {
+    ///
+    /// # Errors
+    /// The login is refused, or there is nobody to answer.
+    pub async fn open(&self, parameters: &[(&str, &str)]) -> Result<Line, LineError> {
         match self {
             Self::Here { gateway, database, user } => {
                 let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
