@@ -136,6 +136,7 @@ impl Gateway {
                     connects_failed: stats.connect_errors,
                     destroyed: stats.destroyed + stats.lost,
                     waits: stats.waits,
+                    oldest_wait: stats.oldest_wait,
                 });
             }
         }

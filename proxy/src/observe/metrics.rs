@@ -3,6 +3,7 @@
 use super::counter::{Counter, Gauge, Histogram};
 use super::prometheus::Exposition;
 use crate::sql::Rule;
+use std::time::Duration;
 
 /// Every counter. Adding to one takes no lock and allocates nothing, so a session may do it for each message.
 #[derive(Debug)]
@@ -33,8 +34,6 @@ pub struct Metrics {
     pub upstream_errors: Counter,
     /// From sending a statement upstream to the end of its answer.
     pub statement_time: Histogram,
-    /// Waiting for a connection of the pool.
-    pub pool_wait: Histogram,
     /// Configuration reloads that took effect.
     pub reloads: Counter,
     /// Configuration reloads that were refused because of a mistake.
@@ -58,7 +57,6 @@ impl Default for Metrics {
             rows: Counter::default(),
             upstream_errors: Counter::default(),
             statement_time: Histogram::default(),
-            pool_wait: Histogram::default(),
             reloads: Counter::default(),
             reloads_refused: Counter::default(),
             denials: Rule::ALL.iter().map(|rule| (*rule, Counter::default())).collect(),
@@ -89,6 +87,8 @@ pub struct PoolGauges {
     pub destroyed: u64,
     /// Times somebody had to wait.
     pub waits: u64,
+    /// How long the first in the line has waited.
+    pub oldest_wait: Duration,
 }
 
 impl Metrics {
@@ -135,7 +135,6 @@ impl Metrics {
         out.counter("vitrine_rows_total", "Rows sent to clients.", &self.rows);
         out.counter("vitrine_upstream_errors_total", "Errors answered by PostgreSQL.", &self.upstream_errors);
         out.histogram("vitrine_statement_seconds", "Time of a statement upstream.", &self.statement_time);
-        out.histogram("vitrine_pool_wait_seconds", "Time waited for a connection.", &self.pool_wait);
         out.counter("vitrine_reloads_total", "Reloads that took effect.", &self.reloads);
         out.counter("vitrine_reloads_refused_total", "Reloads refused for a mistake.", &self.reloads_refused);
     }
@@ -149,6 +148,11 @@ impl PoolGauges {
             let labels = |state| [("database", pool.database.as_str()), ("role", pool.role.as_str()), ("state", state)];
             out.sample("vitrine_pool_connections", &labels("busy"), pool.busy);
             out.sample("vitrine_pool_connections", &labels("idle"), pool.idle);
+        }
+        out.family("vitrine_pool_oldest_wait_seconds", "gauge", "How long the first in the line has waited.");
+        for pool in pools {
+            let labels = [("database", pool.database.as_str()), ("role", pool.role.as_str())];
+            out.sample("vitrine_pool_oldest_wait_seconds", &labels, pool.oldest_wait.as_secs_f64());
         }
         type Pick = fn(&PoolGauges) -> u64;
         let picks: [(&str, &str, &str, Pick); 6] = [

@@ -32,7 +32,11 @@ impl GatewayProcess {
 
     /// The same with a configuration file.
     pub(crate) fn start_with_file(file: &str, environment: &[(&str, &str)]) -> Self {
-        let postgres = Arc::new(Server::start(Options::default()).unwrap());
+        Self::start_before(Arc::new(Server::start(Options::default()).unwrap()), file, environment)
+    }
+
+    /// The same in front of a given server.
+    pub(crate) fn start_before(postgres: Arc<Server>, file: &str, environment: &[(&str, &str)]) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         std::fs::write(folder.path().join("vitrine.toml"), file).unwrap();
         let (listen, admin) =
@@ -72,6 +76,7 @@ impl GatewayProcess {
             assert!(since.elapsed() < Duration::from_secs(30), "no takeover: {}", gateway.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+        gateway.wait_until_ready();
         gateway
     }
 

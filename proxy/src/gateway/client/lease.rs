@@ -1,12 +1,13 @@
 //! Taking a connection, giving it back, and what happens when it breaks.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::pump::{Fault, Progress};
-use super::{Client, End, Upstream, shutting_down};
+use super::{Client, End, Tally, Upstream, shutting_down};
 use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
 use crate::session::{Op, Session, UpstreamFault, failure};
@@ -161,7 +162,14 @@ where
 
 impl Upstream {
     fn new(lease: Lease) -> Self {
-        Self { lease, output: BytesMut::new(), passing: 0, repeatable: Some(Vec::new()) }
+        Self {
+            lease,
+            output: BytesMut::new(),
+            passing: 0,
+            repeatable: Some(Vec::new()),
+            asked: None,
+            tally: Tally::default(),
+        }
     }
 
     fn replay_settings(&mut self, session: &mut Session) {
@@ -173,6 +181,7 @@ impl Upstream {
 
     fn send(&mut self, session: &mut Session) {
         while let Some(op) = session.dispatch(&mut self.lease.statements, &mut self.output) {
+            self.asked.get_or_insert_with(Instant::now);
             match &mut self.repeatable {
                 Some(sent) if sent.len() < REPEATABLE_OPS_MAX => sent.push(op),
                 Some(_) => self.repeatable = None,

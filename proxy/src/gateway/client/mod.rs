@@ -5,12 +5,13 @@ mod login;
 mod pump;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::bell::{self, Place, SessionKey};
-use super::door::{self, ClientIo, Peer, Welcome};
+use super::door::{self, ClientIo, DoorError, Peer, Welcome};
 use super::server::pass_cancel_on;
 use super::state::{Database, Gateway, Route};
 use crate::observe::{Refused, log_refusal};
@@ -41,8 +42,15 @@ where
             return;
         }
         Ok(Welcome::Closed) => return,
+        Err(DoorError::Refused(refusal)) => {
+            if refusal.is_failed_login {
+                gateway.metrics.logins_failed.increment();
+            }
+            tracing::info!(event = "refused_at_the_door", %peer, error = %refusal, "client refused at the door");
+            return;
+        }
         Err(error) => {
-            tracing::info!(%error, "client refused at the door");
+            tracing::debug!(event = "lost_at_the_door", %peer, %error, "client lost at the door");
             return;
         }
     };
@@ -84,6 +92,16 @@ struct Upstream {
     passing: usize,
     /// What was sent since the lease began and nothing of which was answered; `None` once it cannot be repeated.
     repeatable: Option<Vec<Op>>,
+    /// Since when an answer is outstanding.
+    asked: Option<Instant>,
+    tally: Tally,
+}
+
+/// What an upstream has answered and the metrics have not been told.
+#[derive(Default)]
+struct Tally {
+    rows: u64,
+    errors: u64,
 }
 
 /// Who the client is, for the log.

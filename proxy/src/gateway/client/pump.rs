@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Client, Upstream};
+use super::{Client, Tally, Upstream};
 use crate::gateway::bell;
+use crate::observe::Metrics;
 use crate::session::{Relay, Session, UpstreamFault};
 use crate::wire::backend::{TransactionStatus, decode_parameter_status};
 use crate::wire::frame::{self, HEADER_BYTES};
@@ -124,7 +125,9 @@ where
             return Poll::Pending;
         }
         ready!(upstream.poll_read(cx)).map_err(Fault::Io)?;
-        upstream.relay(&mut self.session, &mut self.output).map_err(Fault::Protocol)?;
+        let outcome = upstream.relay(&mut self.session, &mut self.output);
+        upstream.tell(&self.gateway.metrics, self.session.is_quiet());
+        outcome.map_err(Fault::Protocol)?;
         Poll::Ready(Ok(self.session.is_quiet() || (self.session.must_wait() && !self.session.is_waiting())))
     }
 
@@ -198,6 +201,20 @@ impl Upstream {
         outcome
     }
 
+    /// Tells the metrics what was answered; `done` when nothing is outstanding any more.
+    fn tell(&mut self, metrics: &Metrics, done: bool) {
+        let Tally { rows, errors } = std::mem::take(&mut self.tally);
+        if rows > 0 {
+            metrics.rows.add(rows);
+        }
+        if errors > 0 {
+            metrics.upstream_errors.add(errors);
+        }
+        if done && let Some(asked) = self.asked.take() {
+            metrics.statement_time.observe(asked.elapsed());
+        }
+    }
+
     fn relay_messages(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
         let connection = &mut *self.lease;
         // Bytes at the front of `rx` that pass to the client unchanged.
@@ -209,6 +226,7 @@ impl Upstream {
             let Some(header) = header else { break };
             let total = HEADER_BYTES + header.body_bytes;
             if matches!(header.tag, b'D' | b'd') && session.passes_rows() {
+                self.tally.rows += u64::from(header.tag == b'D');
                 let here = total.min(rest.len());
                 run += here;
                 self.passing = total - here;
@@ -218,6 +236,7 @@ impl Upstream {
                 return Err(UpstreamFault::OutOfPlace(header.tag));
             }
             let Some(body) = rest.get(HEADER_BYTES..total) else { break };
+            self.tally.errors += u64::from(header.tag == b'E');
             if header.tag == b'S' {
                 note_parameter(&mut connection.parameters, body);
             }

@@ -38,6 +38,15 @@ struct Shared {
     drain: Arc<Drain>,
 }
 
+impl Shared {
+    /// What must hold for clients to come here, each with the reason where it does not.
+    fn checks(&self) -> Vec<(&'static str, Result<(), String>)> {
+        let mut checks = self.gateway.readiness();
+        checks.push(("process", if self.drain.is_leaving() { Err("is leaving".to_owned()) } else { Ok(()) }));
+        checks
+    }
+}
+
 impl AdminService {
     pub(super) fn new(gateway: Arc<Gateway>, drain: Arc<Drain>) -> Self {
         let router = Router::new()
@@ -74,8 +83,7 @@ impl ServerApp for AdminService {
 
 /// 200 while clients should come here; 503 when something keeps them from being served, or the process is leaving.
 async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
-    let mut checks = shared.gateway.readiness();
-    checks.push(("process", if shared.drain.is_leaving() { Err("is leaving".to_owned()) } else { Ok(()) }));
+    let checks = shared.checks();
     let ready = checks.iter().all(|(_, check)| check.is_ok());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut text = String::new();
@@ -96,6 +104,10 @@ async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
 async fn metrics(State(shared): State<Shared>) -> Response {
     let mut out = Exposition::default();
     shared.gateway.metrics.expose(&mut out);
+    out.family("vitrine_ready", "gauge", "Whether a check of /readyz passes.");
+    for (check, outcome) in shared.checks() {
+        out.sample("vitrine_ready", &[("check", check)], u8::from(outcome.is_ok()));
+    }
     PoolGauges::expose(&shared.gateway.pools(), &mut out);
     out.family("vitrine_build", "gauge", "The running version.");
     out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION"))], 1);

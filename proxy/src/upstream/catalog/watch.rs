@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use deadpool_postgres::{Pool, PoolError};
 use thiserror::Error;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::{LoadError, fingerprint, load};
 use crate::catalog::Catalog;
@@ -39,6 +40,8 @@ pub enum WatchError {
     Pool(#[from] PoolError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error("no answer while the catalog was read")]
+    Slow,
 }
 
 /// One database's catalog, kept fresh over its own small pool.
@@ -112,7 +115,8 @@ impl Watch {
 
     async fn look(&self, look: &mut Look) -> Result<bool, WatchError> {
         look.tried = Some(Instant::now());
-        let outcome = self.ask(look).await;
+        // A server that says nothing must not keep an old snapshot trusted.
+        let outcome = timeout(self.limits.age_max, self.ask(look)).await.unwrap_or(Err(WatchError::Slow));
         if outcome.is_err() {
             let trusted = look.confirmed.is_some_and(|confirmed| confirmed.elapsed() < self.limits.age_max);
             if !trusted && look.fingerprint.take().is_some() {

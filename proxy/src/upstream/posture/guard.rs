@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use thiserror::Error;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::{Posture, Severity, inspect};
 use crate::upstream::{ConnectError, Pool, PoolError, sql_client};
@@ -37,7 +38,12 @@ pub(super) enum LookError {
     Connect(#[from] ConnectError),
     #[error("could not look at what the upstream role could do: {0}")]
     Query(#[from] tokio_postgres::Error),
+    #[error("could not look at what the upstream role could do: no answer")]
+    Slow,
 }
+
+/// The server's own limit on a look is a minute; one that says nothing for longer is as good as gone.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(90);
 
 /// How soon a failed look is repeated, and how soon the return of a server is noticed.
 const SOON: Duration = Duration::from_secs(1);
@@ -87,7 +93,7 @@ impl Guard {
     }
 
     async fn look(&self, last_try: &mut Option<Instant>) {
-        let outcome = self.ask().await;
+        let outcome = timeout(LOOK_TIME_MAX, self.ask()).await.unwrap_or(Err(LookError::Slow));
         *last_try = Some(Instant::now());
         match outcome {
             Ok(posture) => self.judge(posture),
@@ -97,7 +103,7 @@ impl Guard {
                 if self.latest.load().is_none() {
                     let sqlstate = match &error {
                         LookError::Connect(error) => error.sqlstate(),
-                        LookError::Query(_) => SqlState::CONNECTION_FAILURE,
+                        LookError::Query(_) | LookError::Slow => SqlState::CONNECTION_FAILURE,
                     };
                     self.hold(sqlstate, &error.to_string());
                 }
