@@ -62,8 +62,10 @@ fn relaxed_lints_say_why_and_nothing_is_left_undone() {
             if relaxes && !attribute(&source, number).contains("reason") {
                 findings.push(format!("{}:{number}: a relaxed lint needs a `reason`", source.path));
             }
-            if line.contains("#[ignore") {
-                findings.push(format!("{}:{number}: no test is skipped: repair it or remove it", source.path));
+            // Tests that need more than this machine has run under a target of their own.
+            let text = source.text.lines().nth(number - 1).unwrap();
+            if line.contains("#[ignore") && !text.contains("make test-") {
+                findings.push(format!("{}:{number}: an ignored test says which make target runs it", source.path));
             }
         }
         for (number, line) in source.text.lines().enumerate() {
