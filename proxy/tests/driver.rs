@@ -13,7 +13,7 @@ mod support;
 
 use std::process::Command;
 
-use support::{front, postgres};
+use support::{front, front_with, postgres};
 use vitrine::upstream::PoolLimits;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,4 +155,20 @@ fn refused_by_the_gateway(outcome: Result<(), tokio_postgres::Error>, text: &str
     let error = outcome.expect_err(text);
     let code = error.code().map(tokio_postgres::error::SqlState::code);
     assert!(matches!(code, Some("42501" | "0A000")), "{text}: {error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_message_is_not_waited_for_for_ever() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let server = postgres();
+    let environment = [("VITRINE_TIMEOUTS_FRAME_MS", "200")];
+    let front = front_with(&server, "postgres", "postgres", PoolLimits::default(), &environment).await;
+    let mut socket = tokio::net::TcpStream::connect(front.address).await.unwrap();
+    socket.write_all(b"\0\0\0\x27\0\x03\0\0user\0tester\0database\0postgres\0\0").await.unwrap();
+    // A Query of 100 bytes of which six come.
+    socket.write_all(b"Q\0\0\0\x64S").await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.contains("C08P01") && text.contains("was not completed in time"), "{text}");
 }

@@ -195,6 +195,8 @@ section! {
     pub Timeouts at "timeouts" {
         /// From the first byte to the end of authentication; then the connection is closed.
         startup_ms: Millis = Millis(15_000), in 100..=600_000;
+        /// Longest pause within one message of a client (08P01); then the connection is closed.
+        frame_ms: Millis = Millis(60_000), in 100..=3_600_000;
         /// Longest run of one statement (57014), unless the client sets another; 0 means no limit.
         statement_ms: Millis = Millis(300_000), in 0..=86_400_000;
         /// Longest idle time inside a transaction (25P03), unless the client sets another; 0 means no limit.

@@ -49,6 +49,17 @@ pub fn postgres() -> Server {
 
 /// A gateway before `database` of `server`, as `role`, with trust for loopback clients.
 pub async fn front(server: &Server, role: &str, database: &str, pool: PoolLimits) -> Front {
+    front_with(server, role, database, pool, &[]).await
+}
+
+/// The same, with values of the configuration as the environment gives them.
+pub async fn front_with(
+    server: &Server,
+    role: &str,
+    database: &str,
+    pool: PoolLimits,
+    environment: &[(&str, &str)],
+) -> Front {
     let target = Target::from_url(&server.url(role, database)).unwrap();
     let watch = Arc::new(Watch::new(sql_pool(&target, 2).unwrap(), WatchLimits::default()));
     watch.refresh().await.unwrap();
@@ -70,7 +81,8 @@ pub async fn front(server: &Server, role: &str, database: &str, pool: PoolLimits
         startup_timeout: Duration::from_secs(10),
         ..DoorRules::default()
     };
-    let (config, _) = vitrine::config::parse(None, &HashMap::new());
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let (config, _) = vitrine::config::parse(None, &environment);
     let gateway = Arc::new(Gateway {
         config,
         metrics: Default::default(),

@@ -217,7 +217,16 @@ where
 
     /// Waits until something happened that the outer loop must see.
     async fn attend(&mut self) -> Result<(), End> {
-        match std::future::poll_fn(|cx| self.pump(cx)).await {
+        // Half a message, and nothing that would keep the client from sending the rest.
+        let is_half = (self.discarding > 0 || !self.input.is_empty()) && self.upstream.is_none();
+        let pause = self.gateway.config.timeouts.frame_ms.duration();
+        let pumped = std::future::poll_fn(|cx| self.pump(cx));
+        let progress = if is_half {
+            tokio::time::timeout(pause, pumped).await.map_err(|_| End::With(half_message()))?
+        } else {
+            pumped.await
+        };
+        match progress {
             Progress::ClientBytes => Ok(()),
             Progress::Settled => {
                 self.repeated = false;
@@ -251,6 +260,10 @@ fn session_key(key: &CancelKey) -> Option<SessionKey> {
 
 fn shutting_down() -> Report {
     Report::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}
+
+fn half_message() -> Report {
+    Report::fatal(SqlState::PROTOCOL_VIOLATION, "terminating connection because a message was not completed in time")
 }
 
 fn invalid_length() -> Report {
