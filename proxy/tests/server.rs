@@ -44,7 +44,7 @@ fn sigterm_ends_an_idle_gateway_at_once_and_removes_its_files() {
     let since = Instant::now();
     gateway.signal("TERM");
     assert_eq!(gateway.wait(Duration::from_secs(10)).code(), Some(0));
-    assert!(since.elapsed() < Duration::from_secs(3), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
     assert_eq!(std::fs::read_dir(gateway.run_dir()).unwrap().count(), 0);
 }
 

@@ -142,6 +142,19 @@ fn a_new_process_that_cannot_serve_leaves_the_sockets_where_they_are() {
 }
 
 #[test]
+fn a_new_process_that_wants_an_address_of_somebody_else_leaves_the_sockets_too() {
+    let mut old = GatewayProcess::start(&[]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("{},{}", old.listen, taken.local_addr().unwrap());
+    let refused = old.command("serve").arg("--upgrade").env("VITRINE_LISTEN", listen).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(errors.contains(&format!("cannot listen at {}", taken.local_addr().unwrap())), "{errors}");
+    assert!(old.is_running());
+    assert_eq!(http(&old.admin, "/readyz").0, 200);
+}
+
+#[test]
 fn upgrade_without_a_running_gateway_starts_one() {
     let mut gateway = GatewayProcess::start(&[]);
     gateway.signal("TERM");

@@ -75,6 +75,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every address of the process: clients' and admin.
+    pub fn listens_at(&self) -> impl Iterator<Item = &ListenAddress> {
+        self.listen.iter().chain(&self.admin.listen)
+    }
+
     /// Every key with its value in force, secrets left out: what `SHOW CONFIG` prints.
     #[must_use]
     pub fn shown(&self) -> Vec<(String, String)> {

@@ -4,6 +4,7 @@ use super::drain::Drain;
 use crate::gateway::client;
 use crate::gateway::door::Peer;
 use crate::gateway::state::Gateway;
+use crate::observe::Gauge;
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::l4::socket::SocketAddr;
@@ -45,11 +46,26 @@ impl ServerApp for ClientService {
         // The concrete type, so that a read costs no second dispatch; TLS is the door's, so it can be nothing else.
         let peer = peer_of(stream.get_socket_digest().as_deref());
         let stream = stream.into_any().downcast::<l4::Stream>().ok()?;
-        metrics.clients.increment();
+        let counted = Counted::new(&metrics.clients);
         client::serve(*stream, peer, Arc::clone(&self.gateway)).await;
-        metrics.clients.decrement();
-        drop(slot);
+        drop((counted, slot));
         None
+    }
+}
+
+/// Counts a client until dropped, which a panic of its session does too.
+struct Counted<'a>(&'a Gauge);
+
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.increment();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.decrement();
     }
 }
 

@@ -82,9 +82,9 @@ pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(),
     if upgrade && old.is_none() {
         tracing::warn!("no gateway runs in {}: starting without one to take over from", run_dir.path().display());
     }
-    if old.is_none() {
-        listeners::check(gateway.config.listen.iter().chain(&gateway.config.admin.listen))?;
-    }
+    let inherited = old.as_ref().map_or(&[][..], |old| &old.listens_at);
+    let own = gateway.config.listens_at().filter(|address| !inherited.contains(&address.to_string()));
+    listeners::check(own)?;
     let drain = Arc::new(Drain::new(gateway.config.limits.clients_max));
     let supervisor = supervise::Supervisor::new(Arc::clone(&gateway), Arc::clone(&drain), run_dir, reload)?;
     supervisor.prepare(old.is_some())?;

@@ -69,7 +69,7 @@ impl Supervisor {
             .name("pingora".to_owned())
             .spawn(move || server.run(RunArgs { shutdown_signal: Box::new(watch) }))
             .map_err(failed("cannot start a thread"))?;
-        self.run_dir.claim().map_err(failed("cannot write the process id"))?;
+        self.run_dir.claim(self.gateway.config.listens_at()).map_err(failed("cannot write the process id"))?;
         let requests = std::mem::replace(&mut self.requests, mpsc::channel(1).1);
         let life = async { Life::new(&self, orders, phases, requests) };
         let mut life = self.runtime.block_on(life).map_err(failed("cannot listen to signals"))?;

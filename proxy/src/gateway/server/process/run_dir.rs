@@ -4,12 +4,22 @@
 //! readable and writable for everyone).
 
 use super::control;
+use crate::config::ListenAddress;
 use crate::gateway::server::ServeError;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+/// A process that serves.
+#[derive(Debug)]
+pub(in crate::gateway::server) struct Running {
+    control: PathBuf,
+    /// What it listens at, as it was configured: these sockets come with the handover.
+    pub(in crate::gateway::server) listens_at: Vec<String>,
+}
 
 /// The directory, opened and checked.
 #[derive(Debug, Clone)]
@@ -77,31 +87,40 @@ impl RunDir {
     }
 
     /// The process that serves now, by its control socket: a process id alone could be somebody else's by now.
-    pub(in crate::gateway::server) fn running(&self) -> Option<PathBuf> {
-        let pid = std::fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?;
-        let control = self.control_socket(pid);
-        UnixStream::connect(&control).is_ok().then_some(control)
+    pub(in crate::gateway::server) fn running(&self) -> Option<Running> {
+        let text = std::fs::read_to_string(self.pid_file()).ok()?;
+        let mut lines = text.lines();
+        let control = self.control_socket(lines.next()?.trim().parse().ok()?);
+        let listens_at = lines.map(str::to_owned).collect();
+        UnixStream::connect(&control).is_ok().then_some(Running { control, listens_at })
     }
 
     /// From now on this process is the one that serves.
-    pub(in crate::gateway::server) fn claim(&self) -> io::Result<()> {
+    pub(in crate::gateway::server) fn claim<'a>(
+        &self,
+        listens_at: impl Iterator<Item = &'a ListenAddress>,
+    ) -> io::Result<()> {
         let draft = self.path.join(format!("{}.pid", std::process::id()));
-        std::fs::write(&draft, format!("{}\n", std::process::id()))?;
+        let mut text = format!("{}\n", std::process::id());
+        for address in listens_at {
+            let _ = writeln!(text, "{address}");
+        }
+        std::fs::write(&draft, text)?;
         std::fs::rename(draft, self.pid_file())
     }
 
     /// Removes what this process put there.
     pub(in crate::gateway::server) fn release(&self) {
         let _gone = std::fs::remove_file(self.control_socket(std::process::id()));
-        let is_mine =
-            std::fs::read_to_string(self.pid_file()).is_ok_and(|text| text.trim() == std::process::id().to_string());
+        let is_mine = std::fs::read_to_string(self.pid_file())
+            .is_ok_and(|text| text.lines().next() == Some(std::process::id().to_string().as_str()));
         if is_mine {
             let _gone = std::fs::remove_file(self.pid_file());
         }
     }
 
     /// Asks the old process to hand over as soon as pingora waits for its sockets: asked earlier, it would find nobody.
-    pub(in crate::gateway::server) fn ask_to_hand_over(&self, old: PathBuf) {
+    pub(in crate::gateway::server) fn ask_to_hand_over(&self, old: Running) {
         let upgrade_socket = self.upgrade_socket();
         let _left_over = std::fs::remove_file(&upgrade_socket);
         std::thread::spawn(move || {
@@ -110,7 +129,7 @@ impl RunDir {
                 std::thread::sleep(Duration::from_millis(5));
             }
             // pingora binds, sets the mode, then listens; the old process tries again while nobody listens.
-            let asked = UnixStream::connect(old).and_then(|mut old| old.write_all(control::HAND_OVER));
+            let asked = UnixStream::connect(old.control).and_then(|mut old| old.write_all(control::HAND_OVER));
             if let Err(error) = asked {
                 tracing::error!(%error, "the running gateway cannot be asked to hand over");
             }
