@@ -1,15 +1,17 @@
-//! Real drivers from their registries, each asked the same of PostgreSQL itself and of the gateway: their transcripts
-//! are equal, but for what `drivers/differences.toml` lists with reasons. `make test-drivers` installs them and runs this.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+//! Asks PostgreSQL and the gateway the same by real drivers: what their programs in `tests/drivers` print is equal, but
+//! for what `tests/drivers/differences.toml` lists with reasons. `make test-drivers` installs the drivers and runs this
+//! with their names; the variable VITRINE names the program. An example, since tests that need registries would have
+//! to be skipped by default.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, Weak};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use parking_lot::Mutex;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde::Deserialize;
 use tempfile::TempDir;
 use vitrine::demo::postgres::{Auth, Options, Server, ServerCertificates, free_port};
@@ -18,18 +20,36 @@ const LONGEST_RUN: Duration = Duration::from_secs(600);
 const DATABASE: &str = "shop";
 const USER: &str = "reader";
 const PASSWORD: &str = "look";
+/// Drivers at a time: each streams a million rows.
+const THREADS: usize = 2;
 
-macro_rules! drivers {
-    ($($name:ident)*) => { $(
-        #[test]
-        #[ignore = "needs drivers from their registries: make test-drivers"]
-        fn $name() {
-            compare(stringify!($name));
+fn main() -> ExitCode {
+    let drivers: Mutex<VecDeque<String>> = Mutex::new(std::env::args().skip(1).collect());
+    assert!(!drivers.lock().is_empty(), "name the drivers to compare");
+    let stage = Stage::start();
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let Some(driver) = drivers.lock().pop_front() {
+                    match stage.compare(&driver) {
+                        Ok(figures) => println!("ok      {driver}: {figures}"),
+                        Err(reason) => {
+                            println!("FAILED  {driver}: {reason}");
+                            failed.lock().push(driver);
+                        }
+                    }
+                }
+            });
         }
-    )* };
+    });
+    let failed = failed.into_inner();
+    if failed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("{}\nFAILED: {}", stage.gateway_log(), failed.join(", "));
+    ExitCode::FAILURE
 }
-
-drivers!(psql psycopg);
 
 /// A line that the gateway prints differently, and why that is wanted.
 #[derive(Deserialize)]
@@ -46,29 +66,9 @@ struct Differences {
     difference: Vec<Difference>,
 }
 
-fn compare(driver: &str) {
-    let stage = Stage::shared();
-    let (direct, direct_took) = stage.transcript(driver, stage.server.port());
-    let (through, through_took) = stage.transcript(driver, stage.gateway_port);
-    println!(
-        "{driver}: {} lines; PostgreSQL {:.1} s, gateway {:.1} s",
-        direct.len(),
-        direct_took.as_secs_f64(),
-        through_took.as_secs_f64()
-    );
-    let kept = [("expected", expected(driver, &direct)), ("vitrine", through)].map(|(kind, lines)| {
-        let path = cache().join(format!("{driver}.{kind}"));
-        fs::write(&path, lines.join("\n") + "\n").unwrap();
-        path
-    });
-    let diff = Command::new("diff").arg("-U2").args(kept).output().unwrap();
-    let shown = String::from_utf8_lossy(&diff.stdout);
-    assert!(diff.status.success(), "{driver} differs through the gateway:\n{shown}\n{}", stage.gateway_log());
-}
-
 /// What PostgreSQL answered, with the listed differences of this driver in place. A listed difference that is not
 /// there any more fails, so that the list stays true.
-fn expected(driver: &str, direct: &[String]) -> Vec<String> {
+fn expected(driver: &str, direct: &[String]) -> Result<Vec<String>, String> {
     let listed: Differences = toml::from_str(&fs::read_to_string(folder().join("differences.toml")).unwrap()).unwrap();
     let mut by_line = BTreeMap::new();
     for difference in listed.difference.iter().filter(|difference| difference.drivers.iter().any(|name| name == driver))
@@ -76,10 +76,10 @@ fn expected(driver: &str, direct: &[String]) -> Vec<String> {
         assert!(difference.reason.len() > 20, "a difference needs its reason: {}", difference.postgresql);
         by_line.insert(difference.postgresql.as_str(), difference.vitrine.clone());
     }
-    for line in by_line.keys() {
-        assert!(direct.iter().any(|found| found == line), "{driver}: PostgreSQL does not print the listed line {line}");
+    if let Some(line) = by_line.keys().find(|line| !direct.iter().any(|found| found == *line)) {
+        return Err(format!("PostgreSQL does not print the line listed as different: {line}"));
     }
-    direct.iter().map(|line| by_line.get(line.as_str()).unwrap_or(line).clone()).collect()
+    Ok(direct.iter().map(|line| by_line.get(line.as_str()).unwrap_or(line).clone()).collect())
 }
 
 fn folder() -> PathBuf {
@@ -87,7 +87,7 @@ fn folder() -> PathBuf {
 }
 
 fn cache() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/drivers")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(".cache/drivers")
 }
 
 /// PostgreSQL with the fixtures, and a gateway in front of it: same names, same password, same authority.
@@ -99,17 +99,6 @@ struct Stage {
 }
 
 impl Stage {
-    /// The stage of the tests that run at the same time.
-    fn shared() -> Arc<Self> {
-        static STAGE: Mutex<Weak<Stage>> = Mutex::new(Weak::new());
-        let mut shared = STAGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let stage = Arc::new(Self::start());
-            *shared = Arc::downgrade(&stage);
-            stage
-        })
-    }
-
     fn start() -> Self {
         let files = tempfile::tempdir().unwrap();
         let (certificate, key) = certify(files.path());
@@ -118,12 +107,18 @@ impl Stage {
             key: fs::read_to_string(&key).unwrap(),
             client_authorities: None,
         };
-        let server = Server::start(Options { auth: Auth::Scram, tls: Some(tls), ..Options::default() }).unwrap();
+        let server = Server::start(Options {
+            auth: Auth::Scram,
+            tls: Some(tls),
+            config: vec!["synchronize_seqscans = off".to_owned()],
+            ..Options::default()
+        })
+        .unwrap();
         server.psql(&format!("CREATE DATABASE {DATABASE}")).unwrap();
         server.psql_in(DATABASE, &fs::read_to_string(folder().join("fixtures.sql")).unwrap()).unwrap();
         let gateway_port = free_port().unwrap();
         let log = File::create(files.path().join("gateway.log")).unwrap();
-        let gateway = Command::new(env!("CARGO_BIN_EXE_vitrine"))
+        let gateway = Command::new(std::env::var_os("VITRINE").unwrap())
             .arg("serve")
             .env_clear()
             .env("NO_COLOR", "1")
@@ -149,7 +144,7 @@ impl Stage {
     fn wait_until_ready(&self) {
         let since = Instant::now();
         while !self.psql_answers() {
-            assert!(self.gateway.lock().unwrap().try_wait().unwrap().is_none(), "ended: {}", self.gateway_log());
+            assert!(self.gateway.lock().try_wait().unwrap().is_none(), "ended: {}", self.gateway_log());
             assert!(since.elapsed() < Duration::from_secs(60), "not ready: {}", self.gateway_log());
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -177,37 +172,52 @@ impl Stage {
             .env("STRANGER", self.files.path().join("stranger.pem"));
     }
 
-    fn transcript(&self, driver: &str, port: u16) -> (Vec<String>, Duration) {
-        let program = folder().join(driver).join("run");
+    /// Runs a driver's program against both. `Ok` has figures, `Err` what differs.
+    fn compare(&self, driver: &str) -> Result<String, String> {
+        let direct = self.transcript(driver, self.server.port())?;
+        let through = self.transcript(driver, self.gateway_port)?;
+        let kept = [("expected", expected(driver, &direct.lines)?), ("vitrine", through.lines)].map(|(kind, lines)| {
+            let path = cache().join(format!("{driver}.{kind}"));
+            fs::write(&path, lines.join("\n") + "\n").unwrap();
+            path
+        });
+        let diff = Command::new("diff").arg("-U2").args(kept).output().unwrap();
+        if !diff.status.success() {
+            return Err(format!("what it prints differs\n{}", String::from_utf8_lossy(&diff.stdout)));
+        }
+        let [direct_s, through_s] = [direct.took, through.took].map(|took| took.as_secs_f64());
+        Ok(format!(
+            "{} equal lines; {direct_s:.1} s from PostgreSQL, {through_s:.1} s through Vitrine",
+            direct.lines.len()
+        ))
+    }
+
+    fn transcript(&self, driver: &str, port: u16) -> Result<Transcript, String> {
+        let place = if port == self.gateway_port { "Vitrine" } else { "PostgreSQL" };
         let [out, err] = ["out", "err"].map(|kind| self.files.path().join(format!("{driver}.{port}.{kind}")));
-        let mut command = Command::new(&program);
+        let mut command = Command::new(folder().join(driver).join("run"));
         self.point(&mut command, port);
         command.env("CACHE", cache());
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let since = Instant::now();
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
-        let status = loop {
+        let mut child = command.spawn().map_err(|error| format!("its program did not start: {error}"))?;
+        let ended = loop {
             if let Some(status) = child.try_wait().unwrap() {
-                break Some(status);
+                break status.to_string();
             }
             if since.elapsed() > LONGEST_RUN {
                 child.kill().unwrap();
                 child.wait().unwrap();
-                break None;
+                break format!("stopped after {LONGEST_RUN:?}");
             }
             std::thread::sleep(Duration::from_millis(20));
         };
-        let lines = String::from_utf8_lossy(&fs::read(&out).unwrap()).lines().map(str::to_owned).collect::<Vec<_>>();
-        let place = if port == self.gateway_port { "Vitrine" } else { "PostgreSQL" };
-        assert!(
-            status.is_some_and(|status| status.success()),
-            "{driver} on {place}: {status:?} after {:?}\n{}\n{}\n{}",
-            since.elapsed(),
-            lines.join("\n"),
-            fs::read_to_string(&err).unwrap(),
-            self.gateway_log()
-        );
-        (lines, since.elapsed())
+        let printed = String::from_utf8_lossy(&fs::read(&out).unwrap()).into_owned();
+        if ended != "exit status: 0" {
+            let errors = fs::read_to_string(&err).unwrap();
+            return Err(format!("on {place} its program ended with {ended}\n{printed}\n{errors}"));
+        }
+        Ok(Transcript { lines: printed.lines().map(str::to_owned).collect(), took: since.elapsed() })
     }
 
     /// The last lines the gateway logged.
@@ -218,9 +228,15 @@ impl Stage {
     }
 }
 
+/// What a driver's program printed.
+struct Transcript {
+    lines: Vec<String>,
+    took: Duration,
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
-        let mut gateway = self.gateway.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut gateway = self.gateway.lock();
         let _ended = gateway.kill();
         let _ended = gateway.wait();
     }
@@ -231,14 +247,14 @@ fn certify(folder: &Path) -> (PathBuf, PathBuf) {
     let [issuer, _] = ["authority", "stranger"].map(|name| {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.key_usages.push(rcgen::KeyUsagePurpose::KeyCertSign);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages.push(KeyUsagePurpose::KeyCertSign);
         let key = KeyPair::generate().unwrap();
         fs::write(folder.join(format!("{name}.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
         Issuer::new(params, key)
     });
     let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    params.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    params.distinguished_name.push(DnType::CommonName, "localhost");
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().unwrap();
     let (certificate, key_file) = (folder.join("server.crt"), folder.join("server.key"));
