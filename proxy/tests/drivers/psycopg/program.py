@@ -191,6 +191,12 @@ def transactions(connection):
     connection.read_only, connection.deferrable = True, True
     print(connection.execute("SHOW transaction_read_only").fetchone(), connection.info.transaction_status.name)
     connection.rollback()
+    connection.read_only = False
+    try:
+        print("READ WRITE", connection.execute("SELECT 1").fetchone())
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        print("READ WRITE", error.sqlstate)
+    connection.rollback()
     connection.read_only = connection.deferrable = None
     with connection.transaction():
         print(connection.execute("SELECT 1").fetchone())
