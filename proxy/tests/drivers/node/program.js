@@ -143,6 +143,20 @@ async function transactions(client) {
   show((await client.query('SHOW TimeZone')).rows)
 }
 
+async function pipeline() {
+  section('pipeline')
+  const client = new Client({ ...plain, pipeline: true })
+  await client.connect()
+  const asked = Array.from({ length: 300 }, (_, n) => {
+    if (n % 50 === 7) return client.query('SELECT 1/$1::int4 AS n', [0])
+    if (n % 50 === 9) return client.query('DELETE FROM customer')
+    return client.query({ name: 'add', text: 'SELECT $1::int4 + 1 AS n', values: [n] })
+  })
+  const answers = await Promise.allSettled(asked)
+  show(answers.map(answer => answer.status === 'fulfilled' ? answer.value.rows[0].n : answer.reason.code))
+  await client.end()
+}
+
 async function pool() {
   section('pool')
   const connections = new Pool({ ...plain, max: 4, application_name: 'drivers', statement_timeout: 20000 })
@@ -182,6 +196,7 @@ async function main() {
   for (const part of [simple, prepared, cursors, one => cancel(one, plain), errors, values, large, transactions]) await part(client)
   show((await client.query('COMMIT')).command, (await client.query('SELECT count(*) FROM customer')).rows)
   await client.end()
+  await pipeline()
   await pool()
   await tls()
 }
