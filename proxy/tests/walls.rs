@@ -1,6 +1,14 @@
 //! Judged by effect: a real PostgreSQL full of traps, and everything that is known against it sent through the gateway
 //! as superuser, as owner and as reader. Whatever is answered, nothing on the server may have changed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 #[path = "walls/scene.rs"]
 mod scene;
