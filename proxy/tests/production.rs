@@ -1,6 +1,14 @@
 //! Production mode from end to end: TLS, SCRAM verifiers from a file, a role that cannot write, JSON logs, certificates
 //! that are replaced while it runs.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod gateway_process;
 
