@@ -172,3 +172,25 @@ async fn half_a_message_is_not_waited_for_for_ever() {
     let text = String::from_utf8_lossy(&answer);
     assert!(text.contains("C08P01") && text.contains("was not completed in time"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_console_answers_administrators_alone() {
+    let server = postgres();
+    for (environment, permitted) in [(&[][..], true), (&[("VITRINE_ADMIN_USERS", "ada,bob")][..], false)] {
+        let front = front_with(&server, "postgres", "postgres", PoolLimits::default(), environment).await;
+        let outcome = tokio_postgres::connect(&front.url("vitrine"), tokio_postgres::NoTls).await;
+        match outcome {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                assert!(permitted);
+                let rows = client.simple_query("SHOW POOLS").await.unwrap();
+                assert_eq!(rows.len(), 3, "a description, one pool and the end: {rows:?}");
+                assert!(client.simple_query("SELECT 1").await.is_err());
+            }
+            Err(error) => {
+                assert!(!permitted, "{error:?}");
+                assert_eq!(error.code().unwrap().code(), "42501");
+            }
+        }
+    }
+}

@@ -109,6 +109,15 @@ impl Config {
         shown
     }
 
+    /// Whether a user may ask the virtual database `vitrine`, which shows who is connected and how the gateway is set up.
+    #[must_use]
+    pub fn may_administer(&self, user: &str) -> bool {
+        match &self.admin.users {
+            Some(users) => users.iter().any(|listed| listed == user),
+            None => self.mode == Mode::Development,
+        }
+    }
+
     /// A mistake about the value of `key`, placed where the value was given: for what shows only when a file is read.
     #[must_use]
     pub fn mistake(&self, key: &str, message: impl Into<String>) -> Mistake {

@@ -114,6 +114,8 @@ section! {
     pub Admin at "admin" {
         /// Where the admin port listens.
         listen: Vec<ListenAddress> = vec![ListenAddress::Tcp(([127, 0, 0, 1], 6433).into())];
+        /// Users that may ask the virtual database vitrine (SHOW POOLS …). Default: everybody in development, nobody in production.
+        users: Option<Vec<String>> = None, such as "[\"ada\"]";
     }
 }
 

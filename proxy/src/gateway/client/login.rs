@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::lease::no_connection;
 use super::{Client, Who};
 use crate::gateway::console;
-use crate::gateway::door::{Greeted, Peer};
+use crate::gateway::door::{ClientIo, Greeted, Peer};
 use crate::gateway::state::{Database, Gateway, Greeting, Route};
 use crate::policy;
 use crate::session::settings::{Settings, replay, right_side};
@@ -27,17 +27,20 @@ where
 {
     let place = gateway.sessions.enter(&greeted.user, &greeted.database, &peer.to_string());
     if greeted.database == console::DATABASE {
-        console::serve(*greeted, place, gateway).await;
+        if gateway.config.may_administer(&greeted.user) {
+            console::serve(*greeted, place, gateway).await;
+        } else {
+            let Greeted { io, output, user, .. } = *greeted;
+            turn_away(io, output, not_an_administrator(&user)).await;
+        }
         return None;
     }
-    let Greeted { mut io, input, mut output, user, database, parameters, .. } = *greeted;
+    let Greeted { io, input, mut output, user, database, parameters, .. } = *greeted;
     let door = Arrival { gateway: &gateway, user: &user, database: &database, parameters: &parameters };
     let (database, route, settings, greeting) = match door.admit().await {
         Ok(admitted) => admitted,
         Err(report) => {
-            Report { severity: Severity::Fatal, ..*report }.put(&mut output);
-            let _ = io.write_all(&output).await;
-            let _ = io.shutdown().await;
+            turn_away(io, output, *report).await;
             return None;
         }
     };
@@ -69,6 +72,23 @@ where
         cancelling: None,
         repeated: false,
     })
+}
+
+/// Says why there is no session, and closes.
+async fn turn_away<S>(mut io: ClientIo<S>, mut output: BytesMut, report: Report)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    Report { severity: Severity::Fatal, ..report }.put(&mut output);
+    // Who has left already misses nothing.
+    let _gone = io.write_all(&output).await;
+    let _gone = io.shutdown().await;
+}
+
+fn not_an_administrator(user: &str) -> Report {
+    let message = format!("permission denied for database \"{}\"", console::DATABASE);
+    Report::error(SqlState::INSUFFICIENT_PRIVILEGE, message)
+        .detail(format!("User \"{user}\" is not listed in admin.users."))
 }
 
 /// Somebody who asks for a session.
