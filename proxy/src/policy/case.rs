@@ -173,9 +173,16 @@ impl Call {
     }
 }
 
+/// PostgreSQL cuts a longer name of the path, at the end of a character.
+fn cut(name: &str) -> &str {
+    const NAME_BYTES_MAX: usize = 63;
+    let end = (0..=NAME_BYTES_MAX.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+    name.get(..end.unwrap_or_default()).unwrap_or_default()
+}
+
 /// `pg_catalog` comes first unless the path names it. `pg_temp` is never looked at: nothing can be made there.
 fn path<'a>(scope: &Scope<'a>) -> Vec<&'a str> {
-    let listed = scope.search_path.iter().map(|entry| if entry == "$user" { scope.role } else { entry.as_str() });
+    let listed = scope.search_path.iter().map(|entry| if entry == "$user" { scope.role } else { cut(entry) });
     let mut path: Vec<&str> = listed.filter(|entry| *entry != "pg_temp").collect();
     if !path.contains(&"pg_catalog") {
         path.insert(0, "pg_catalog");

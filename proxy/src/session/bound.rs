@@ -24,6 +24,7 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
         keep,
         reviewed,
         executes,
+        cursor,
         tag,
         client_name,
     } = &**statement;
@@ -37,6 +38,7 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
         keep: *keep,
         reviewed: reviewed.clone(),
         executes: executes.clone(),
+        cursor: cursor.clone(),
         tag: *tag,
         client_name: client_name.clone(),
     })

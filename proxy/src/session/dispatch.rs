@@ -14,6 +14,7 @@ use crate::wire::frontend;
 #[derive(Debug)]
 pub struct ServerStatements {
     named: HashMap<Arc<StatementKey>, Named>,
+    /// Known to be there, or sent in the batch that is still open.
     unnamed: Option<Arc<StatementKey>>,
     /// Names given up and not closed yet.
     given_up: Vec<String>,
@@ -74,6 +75,11 @@ impl ServerStatements {
         self.unnamed = None;
     }
 
+    /// The server parsed it as the unnamed statement, and nothing was sent since that takes its place.
+    pub(super) fn parsed_unnamed(&mut self, statement: &Prepared) {
+        self.unnamed = Some(Arc::clone(&statement.key));
+    }
+
     /// A Close that the server skipped: to be sent again.
     pub(super) fn not_closed(&mut self, name: String) {
         self.given_up.push(name);
@@ -119,9 +125,16 @@ impl ServerStatements {
     }
 }
 
+const SERVER_NAME: &str = "vitrine_";
+
 /// The name of a statement of the gateway's own making.
 fn server_name(number: u64) -> String {
-    format!("vitrine_{number}")
+    format!("{SERVER_NAME}{number}")
+}
+
+/// Whether a name is one that the gateway may give.
+pub(super) fn is_server_name(name: &str) -> bool {
+    name.starts_with(SERVER_NAME)
 }
 
 impl Session {
@@ -168,11 +181,22 @@ impl Session {
                 self.expect.push_back(Expect::ClosePortal { portal: portal.clone() });
             }
             Op::Sync => {
+                if self.expects_unnamed() {
+                    // Where this batch fails before it, another statement has the place: nothing may rely on it yet.
+                    statements.forget_unnamed();
+                }
                 frontend::put_sync(out);
                 self.expect.push_back(Expect::Ready);
             }
             Op::Flush => frontend::put_flush(out),
         }
+    }
+
+    /// A Parse of the unnamed statement was sent, and whether the server came to it is not known.
+    pub(super) fn expects_unnamed(&self) -> bool {
+        let is_unnamed =
+            |expect: &Expect| matches!(expect, Expect::Parse { statement, real: true, .. } if !statement.keep);
+        self.expect.iter().any(is_unnamed)
     }
 
     fn send_parse(

@@ -82,6 +82,19 @@ pub fn no_such_portal(name: &str) -> Report {
     Report::error(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist"))
 }
 
+/// DECLARE, FETCH, MOVE or CLOSE of a portal of the protocol: what runs in it is the protocol's to know.
+#[must_use]
+pub fn not_a_cursor(name: &str) -> Report {
+    Report::error(SqlState::FEATURE_NOT_SUPPORTED, format!("portal \"{name}\" was not made by DECLARE"))
+        .hint("Use the messages of the protocol for a portal that was made by Bind.")
+}
+
+/// Bind to a portal whose name PostgreSQL would cut.
+#[must_use]
+pub fn portal_name_too_long() -> Report {
+    Report::error(SqlState::NAME_TOO_LONG, "portal name is too long").detail("A name has at most 63 bytes.")
+}
+
 /// Parse under a name that is taken.
 #[must_use]
 pub fn duplicate_statement(name: &str) -> Report {

@@ -339,7 +339,7 @@ impl Session {
     }
 
     fn bind_portal(&mut self, name: &str, statement: Arc<Prepared>) {
-        let before = self.portals.insert(name.to_owned(), Bound { statement, batch: self.batch });
+        let before = self.portals.insert(name.to_owned(), Bound { statement, batch: self.batch, ran: false });
         self.ops.push_back(Op::Undo(Undo::Portal { name: name.to_owned(), before }));
     }
 

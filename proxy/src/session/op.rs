@@ -87,6 +87,8 @@ pub struct Bound {
     pub statement: Arc<Prepared>,
     /// Counts Syncs.
     pub batch: u64,
+    /// Its effect was had.
+    pub ran: bool,
 }
 
 /// What a statement changes in the session once PostgreSQL has confirmed it.

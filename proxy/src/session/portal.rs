@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::op::{Answer, Change, Effect, Op, Undo};
+use super::dispatch::is_server_name;
+use super::op::{Answer, Bound, Change, Effect, Op, Undo};
 use super::settings::{Ledger, quote_setting};
 use super::statement::{LocalCommand, Plan, Prepared, StatementKey};
 use super::verdict::{Reviewed, Verdicts};
 use super::{Session, Stall, failure};
-use crate::sql::SetScope;
+use crate::policy::Permitted;
+use crate::sql::{Kind, SetScope};
 use crate::wire::backend::{self, Report, TransactionStatus, put_command_complete};
 use crate::wire::frontend::NO_VALUES_TEXT_RESULTS;
 use crate::wire::sqlstate::SqlState;
@@ -30,7 +32,7 @@ impl Session {
     }
 
     pub(super) fn execute(&mut self, name: &str, rows_max: i32, verdicts: &dyn Verdicts) -> Result<(), Stall> {
-        let Some(prepared) = self.portals.get(name).map(|bound| Arc::clone(&bound.statement)) else {
+        let Some(bound) = self.portals.get(name).cloned() else {
             if self.may_be_cursor(name) {
                 self.push_execute(name, rows_max, Effect::None, (0, Answer::Whole));
             } else {
@@ -38,14 +40,21 @@ impl Session {
             }
             return Ok(());
         };
-        let body = self.executed(&prepared, verdicts)?;
+        let prepared = Arc::clone(&bound.statement);
+        let body = match self.analysed_late(&prepared, verdicts)? {
+            None => self.executed(&prepared, verdicts)?,
+            late => late,
+        };
         if !self.may_run(&prepared, body.as_ref()) {
             return Ok(());
         }
         match &prepared.plan {
             Plan::Upstream => {
-                self.push_execute(name, rows_max, prepared.effect.clone(), (prepared.shift, prepared.answer()));
+                // The one row of `set_config` is made by the first Execute, whatever the others ask for.
+                let effect = if bound.ran { Effect::None } else { prepared.effect.clone() };
+                self.push_execute(name, rows_max, effect, (prepared.shift, prepared.answer()));
                 self.note_sql_prepare(&prepared);
+                self.note_run(name, bound);
                 self.ends_block |= prepared.ends_transaction;
             }
             Plan::Empty => self.local(backend::EMPTY_QUERY),
@@ -54,14 +63,38 @@ impl Session {
         Ok(())
     }
 
+    /// A portal that changes something does so once.
+    fn note_run(&mut self, name: &str, bound: Bound) {
+        if bound.ran || bound.statement.effect == Effect::None {
+            return;
+        }
+        self.portals.insert(name.to_owned(), Bound { ran: true, ..bound.clone() });
+        self.ops.push_back(Op::Undo(Undo::Portal { name: name.to_owned(), before: Some(bound) }));
+    }
+
     pub(super) fn close_portal(&mut self, name: &str) {
-        match self.portals.remove(name) {
+        let closed = self.portals.remove(name);
+        if closed.is_some() {
+            self.ops.push_back(Op::Undo(Undo::Portal { name: name.to_owned(), before: closed.clone() }));
+        }
+        match closed {
             Some(bound) if bound.statement.plan == Plan::Upstream => {
                 self.ops.push_back(Op::ClosePortal { portal: name.to_owned() });
             }
             None if self.may_be_cursor(name) => self.ops.push_back(Op::ClosePortal { portal: name.to_owned() }),
             Some(_) | None => self.local(backend::CLOSE_COMPLETE),
         }
+    }
+
+    /// COPY, PREPARE and their like are analysed by PostgreSQL when they run, not when they are bound: their verdict
+    /// under what is in force now, where it is another. `None` where the one at hand holds.
+    fn analysed_late(&mut self, prepared: &Prepared, verdicts: &dyn Verdicts) -> Result<Option<Arc<Reviewed>>, Stall> {
+        let Some(old) = &prepared.reviewed else { return Ok(None) };
+        let mut kinds = old.outcome.iter().flat_map(|permitted| permitted.iter()).map(Permitted::kind);
+        if old.scope == self.scope && verdicts.current(old) || !kinds.any(is_analysed_late) {
+            return Ok(None);
+        }
+        self.verdict(&old.text, &old.parameter_types, verdicts).map(Some)
     }
 
     /// The verdict on what an EXECUTE runs, under what is in force now: PostgreSQL resolves its names again when the
@@ -78,13 +111,22 @@ impl Session {
     /// EXECUTE must name what this session PREPAREd, and `body`, the verdict on it, must permit it where it was made
     /// by an earlier text. `false` when it was refused.
     pub(super) fn may_run(&mut self, prepared: &Prepared, body: Option<&Arc<Reviewed>>) -> bool {
-        let Some(name) = &prepared.executes else { return true };
-        if !self.sql_prepared.contains_key(name) {
+        if let Some(name) = prepared.executes.as_ref().filter(|name| !self.sql_prepared.contains_key(*name)) {
             self.refuse(&failure::no_such_statement(name));
             return false;
         }
         if let Some(denied) = body.filter(|body| body.outcome.is_err()) {
             self.deny(denied);
+            return false;
+        }
+        if let Effect::SqlPrepare(name) = &prepared.effect
+            && is_server_name(name)
+        {
+            self.refuse(&failure::duplicate_statement(name));
+            return false;
+        }
+        if let Some(name) = prepared.cursor.as_ref().filter(|name| self.portals.contains_key(*name)) {
+            self.refuse(&failure::not_a_cursor(name));
             return false;
         }
         true
@@ -93,7 +135,8 @@ impl Session {
     /// PREPARE pins from the moment it is sent: a later EXECUTE in the same batch must find it.
     pub(super) fn note_sql_prepare(&mut self, prepared: &Prepared) {
         if let (Effect::SqlPrepare(name), Some(reviewed)) = (&prepared.effect, &prepared.reviewed) {
-            self.assign_sql_prepared(name, Some(Arc::clone(reviewed)));
+            // Not with what stood before it: an EXECUTE is reviewed under the path it runs under.
+            self.assign_sql_prepared(name, Some(Arc::new(reviewed.on(&prepared.key.text))));
         }
     }
 
@@ -169,7 +212,8 @@ impl Session {
 
     fn discard_all(&mut self) {
         // What stands before it in its batch is one transaction with it.
-        let alone = self.ops.iter().rev().take_while(|op| !matches!(op, Op::Sync)).all(|op| !op.needs_upstream());
+        let alone = !self.batch_open
+            && self.ops.iter().rev().take_while(|op| !matches!(op, Op::Sync)).all(|op| !op.needs_upstream());
         if self.status != TransactionStatus::Idle || !alone {
             let message = "DISCARD ALL cannot run inside a transaction block";
             self.refuse(&Report::error(SqlState::ACTIVE_SQL_TRANSACTION, message));
@@ -230,6 +274,7 @@ impl Session {
             keep: false,
             reviewed: None,
             executes: None,
+            cursor: None,
             tag: None,
             client_name: "".into(),
         });
@@ -254,6 +299,11 @@ impl Session {
         put_command_complete(&mut bytes, tag);
         self.ops.push_back(Op::Local(bytes.freeze()));
     }
+}
+
+/// Whether PostgreSQL resolves the names of a statement when it runs.
+fn is_analysed_late(kind: &Kind) -> bool {
+    matches!(kind, Kind::CopyToStdout | Kind::Prepare { .. } | Kind::Explain { .. } | Kind::DeclareCursor { .. })
 }
 
 fn quote_name(name: &str) -> String {

@@ -15,6 +15,9 @@ use crate::wire::frontend::FrontendMessage;
 use crate::wire::reader::Malformed;
 use crate::wire::sqlstate::SqlState;
 
+/// Longer names of portals are cut by PostgreSQL: two of ours could be one of its.
+const NAME_BYTES_MAX: usize = 63;
+
 impl Session {
     /// Takes one frame. `Err` leaves the frame with the caller: it comes again once the verdict was [offered](Session::offer).
     pub fn receive(&mut self, frame: &Frame, verdicts: &dyn Verdicts) -> Result<(), Stall> {
@@ -168,6 +171,10 @@ impl Session {
             self.refuse(&failure::in_failed_transaction());
             return Ok(());
         }
+        if portal.len() > NAME_BYTES_MAX {
+            self.refuse(&failure::portal_name_too_long());
+            return Ok(());
+        }
         let statement = self.ending(prepared);
         let prepared = bound::with_values(&statement, &values);
         match prepared.plan {
@@ -227,6 +234,7 @@ impl Session {
             keep: false,
             reviewed: None,
             executes: None,
+            cursor: None,
             tag: None,
             client_name: "".into(),
         })
@@ -308,6 +316,7 @@ impl Session {
             keep: !name.is_empty() || (hot && statement::worth_keeping(&read.kind)),
             reviewed: Some(Arc::clone(reviewed)),
             executes: statement::executes(&read.kind).map(str::to_owned),
+            cursor: statement::cursor(&read.kind).map(str::to_owned),
             tag: statement::own_tag(&read.kind, startup),
             client_name: name.into(),
         }
@@ -329,6 +338,7 @@ impl Session {
             keep: false,
             reviewed: Some(Arc::clone(reviewed)),
             executes: None,
+            cursor: None,
             tag: None,
             client_name: name.into(),
         }

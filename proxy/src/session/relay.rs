@@ -60,18 +60,23 @@ impl Session {
             b'E' => self.error(body, statements, out),
             b'Z' => self.ready_for_query(body, out),
             b'A' => Relay::Swallow,
-            _ => self.answer(tag, body, out),
+            _ => self.answer((tag, body), statements, out),
         };
         self.deliver_local(out);
         relay
     }
 
     /// The answer that stands next in line.
-    fn answer(&mut self, tag: u8, body: &[u8], out: &mut BytesMut) -> Relay {
+    fn answer(&mut self, (tag, body): (u8, &[u8]), statements: &mut ServerStatements, out: &mut BytesMut) -> Relay {
         let forward = |answer: bool| if answer { Relay::Forward } else { Relay::Swallow };
         let Some(expected) = self.expect.pop_front() else { return out_of_place(tag) };
         match (tag, expected) {
-            (b'1', Expect::Parse { answer, real: true, .. }) => forward(answer),
+            (b'1', Expect::Parse { statement, answer, real: true }) => {
+                if !statement.keep && !self.expects_unnamed() {
+                    statements.parsed_unnamed(&statement);
+                }
+                forward(answer)
+            }
             (b'2', Expect::Bind { answer, .. }) => forward(answer),
             (b'3', Expect::ClosePortal { portal }) => {
                 self.held_cursors.remove(&portal);
@@ -95,7 +100,12 @@ impl Session {
                 }
                 forward(answer == Answer::Whole)
             }
-            (b's' | b'I', Expect::Execute { answer, .. }) => forward(answer == Answer::Whole),
+            (b's', Expect::Execute { effect, answer, .. }) => {
+                // Suspended, a SELECT has run: `set_config` has set.
+                portal::apply(&mut self.confirmed, &effect);
+                forward(answer == Answer::Whole)
+            }
+            (b'I', Expect::Execute { answer, .. }) => forward(answer == Answer::Whole),
             (
                 tag,
                 Expect::Local(_)

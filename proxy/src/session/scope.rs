@@ -34,7 +34,10 @@ impl SettingsScope {
     /// spelling of SHOW.
     #[must_use]
     pub fn new(database: &Arc<str>, role: &Arc<str>, default_path: &str, ledger: &Ledger) -> Self {
-        let path = |settings: &Settings| split_names(settings.get(SEARCH_PATH).map_or(default_path, String::as_str));
+        let path = |settings: &Settings| match settings.get(SEARCH_PATH) {
+            Some(right_side) => split_literals(right_side),
+            None => split_names(default_path),
+        };
         let settings = ledger.effective();
         Self {
             database: Arc::clone(database),
@@ -77,25 +80,40 @@ impl SettingsScope {
     }
 }
 
-/// Splits `"$user", public` or `'a', 'B'` into names: bare ones are folded to lower case, quoted ones are not.
-/// Follows `SplitIdentifierString` of PostgreSQL, for both kinds of quotes.
+/// Splits the value of search_path, `"$user", public`, into names: bare ones are folded to lower case, quoted ones are
+/// not. Follows `SplitIdentifierString` of PostgreSQL to the letter: what it takes for a name is a name, and a single
+/// quote is a letter. What it refuses as a value is split somehow.
 #[must_use]
 pub fn split_names(list: &str) -> Vec<String> {
+    split(list, '"')
+}
+
+/// Splits the right side of a SET as the ledger keeps it, `'a', 'B'`, into names.
+fn split_literals(right_side: &str) -> Vec<String> {
+    split(right_side, '\'')
+}
+
+fn split(list: &str, quote: char) -> Vec<String> {
     let mut names = Vec::new();
     let mut chars = list.chars().peekable();
     loop {
-        while chars.peek().is_some_and(|c| c.is_whitespace() || *c == ',') {
+        while chars.peek().is_some_and(|c| is_space(*c) || *c == ',') {
             chars.next();
         }
-        match chars.peek().copied() {
+        match chars.peek() {
             None => return names,
-            Some(quote @ ('"' | '\'')) => {
+            Some(first) if *first == quote => {
                 chars.next();
                 names.push(quoted(&mut chars, quote));
             }
             Some(_) => names.push(bare(&mut chars)),
         }
     }
+}
+
+/// `scanner_isspace` of PostgreSQL; the vertical tab is one since version 16, and no letter of a bare name before.
+fn is_space(letter: char) -> bool {
+    matches!(letter, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
 
 fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> String {
@@ -109,10 +127,11 @@ fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, quote: char) -> 
     name
 }
 
+/// Letters beyond ASCII keep their case in a UTF8 database.
 fn bare(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
     let mut name = String::new();
-    while let Some(c) = chars.next_if(|c| *c != ',' && !c.is_whitespace()) {
-        name.extend(c.to_lowercase());
+    while let Some(c) = chars.next_if(|c| *c != ',' && !is_space(*c)) {
+        name.push(c.to_ascii_lowercase());
     }
     name
 }
@@ -124,8 +143,10 @@ mod tests {
     #[test]
     fn names_are_split_as_postgresql_splits_them() {
         assert_eq!(split_names("\"$user\", public"), ["$user", "public"]);
-        assert_eq!(split_names("'a', 'B''c' ,Public"), ["a", "B'c", "public"]);
-        assert_eq!(split_names("''"), [""]);
+        assert_eq!(split_literals("'a', 'B''c' ,'public'"), ["a", "B'c", "public"]);
+        assert_eq!(split_literals("''"), [""]);
+        assert_eq!(split_names("'a, b'"), ["'a", "b'"]);
+        assert_eq!(split_names("\u{c9}A\u{a0}b, x"), ["\u{c9}a\u{a0}b", "x"]);
         assert_eq!(split_names(""), Vec::<String>::new());
         assert_eq!(split_names("\"a\"\"b\",c"), ["a\"b", "c"]);
     }

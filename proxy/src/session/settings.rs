@@ -91,8 +91,8 @@ pub struct Ledger {
     session: Arc<Settings>,
     /// What `session` was when the present transaction began.
     before: Arc<Settings>,
-    /// SET LOCAL of the present transaction.
-    local: Option<Arc<Settings>>,
+    /// SET LOCAL of the present transaction; `None` where it went back to the default.
+    local: Option<Arc<LocalSettings>>,
     savepoints: Vec<Mark>,
 }
 
@@ -100,8 +100,10 @@ pub struct Ledger {
 struct Mark {
     name: String,
     session: Arc<Settings>,
-    local: Option<Arc<Settings>>,
+    local: Option<Arc<LocalSettings>>,
 }
+
+type LocalSettings = BTreeMap<String, Option<String>>;
 
 impl Ledger {
     /// The ledger of a new session; RESET returns to `startup`.
@@ -128,9 +130,11 @@ impl Ledger {
     #[must_use]
     pub fn effective(&self) -> Arc<Settings> {
         let Some(local) = &self.local else { return Arc::clone(&self.session) };
-        let mut merged = (*self.session).clone();
-        merged.extend(local.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Arc::new(merged)
+        let mut merged = Arc::clone(&self.session);
+        for (name, value) in local.iter() {
+            assign(&mut merged, name, value.clone());
+        }
+        merged
     }
 
     /// Whether a setting stays what it is when the transaction is kept, undone, or taken back to any savepoint.
@@ -138,10 +142,10 @@ impl Ledger {
     pub fn is_settled(&self, name: &str) -> bool {
         let now = self.effective();
         let now = now.get(name);
-        let marks = self.savepoints.iter().flat_map(|mark| std::iter::once(&mark.session).chain(&mark.local));
+        let marks = self.savepoints.iter().map(|mark| &mark.session);
         let elsewhere = [&self.session, &self.before].into_iter().chain(marks);
-        // A SET LOCAL of a savepoint that does not name the setting says nothing about it.
-        elsewhere.map(|settings| settings.get(name)).all(|value| value == now || value.is_none() && now.is_none())
+        let locals = self.savepoints.iter().filter_map(|mark| mark.local.as_ref()?.get(name));
+        elsewhere.map(|settings| settings.get(name)).chain(locals.map(Option::as_ref)).all(|value| value == now)
     }
 
     /// SET, or RESET (`None`), of one setting.
@@ -160,7 +164,9 @@ impl Ledger {
                     Arc::make_mut(local).remove(name);
                 }
             }
-            SetScope::Local => assign(self.local.get_or_insert_with(Arc::default), name, value),
+            SetScope::Local => {
+                Arc::make_mut(self.local.get_or_insert_with(Arc::default)).insert(name.to_owned(), value);
+            }
         }
     }
 
@@ -250,6 +256,18 @@ mod tests {
         ledger.set("search_path", Some("'local'"), SetScope::Local);
         ledger.commit();
         assert_eq!(path(&ledger).as_deref(), Some("'session'"));
+    }
+
+    #[test]
+    fn a_local_default_hides_what_the_session_has() {
+        let mut ledger = ledger();
+        ledger.set("search_path", Some("'session'"), SetScope::Session);
+        ledger.set("search_path", None, SetScope::Local);
+        assert_eq!(path(&ledger), None);
+        assert!(!ledger.is_settled("search_path"));
+        ledger.rollback_to("no such savepoint");
+        ledger.set("search_path", Some("'again'"), SetScope::Session);
+        assert_eq!(path(&ledger).as_deref(), Some("'again'"));
     }
 
     #[test]

@@ -41,16 +41,14 @@ impl Session {
 
     fn run_all(&mut self, statements: Vec<(Prepared, Option<Arc<Reviewed>>)>, permitted: &[Permitted]) {
         let scope = Arc::clone(&self.scope);
-        let mut moved_back = false;
+        let (mut moved, mut moved_back) = (false, false);
         for ((prepared, body), permitted) in statements.into_iter().zip(permitted) {
             if self.in_failed_block() && !prepared.ends_transaction {
                 self.refuse(&failure::in_failed_transaction());
             } else if let Some(report) = unbound(&prepared, permitted) {
                 self.refuse(&report);
-            } else if prepared.executes.as_ref().is_some_and(|name| self.sql_prepared.contains_key(name))
-                && self.scope != scope
-            {
-                // What it runs was not reviewed under what this very text has just set.
+            } else if prepared.executes.as_ref().is_some_and(|name| self.sql_prepared.contains_key(name)) && moved {
+                // What it runs was not reviewed under what this very text has set, even if it has set it back.
                 self.refuse(&failure::execute_after_set());
             } else if moved_back {
                 self.refuse(&failure::after_path_moved_back());
@@ -60,6 +58,7 @@ impl Session {
                 self.run_one(prepared);
                 // The text was reviewed as if its path stayed.
                 moved_back |= ends && self.scope.search_path() != before.search_path();
+                moved |= self.scope != scope;
             }
             if self.skipping {
                 break;

@@ -65,6 +65,8 @@ pub struct Prepared {
     pub reviewed: Option<Arc<Reviewed>>,
     /// For EXECUTE and EXPLAIN EXECUTE: the name that must have been prepared by PREPARE.
     pub executes: Option<String>,
+    /// For DECLARE, FETCH, MOVE and CLOSE: the cursor's name, which must not be a portal of the protocol.
+    pub cursor: Option<String>,
     /// The command tag the client is told, where another statement runs in place of its own.
     pub tag: Option<&'static str>,
     /// What the client calls it.
@@ -224,6 +226,35 @@ pub(super) fn executes(kind: &Kind) -> Option<&str> {
         | Kind::DeclareCursor { .. }
         | Kind::Fetch { .. }
         | Kind::ClosePortal { .. }
+        | Kind::Prepare { .. }
+        | Kind::Deallocate { .. }
+        | Kind::Discard(_)
+        | Kind::Unlisten { .. } => None,
+    }
+}
+
+/// The cursor that a statement names.
+#[must_use]
+pub(super) fn cursor(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::DeclareCursor { name, .. } | Kind::Fetch { name, .. } => Some(name),
+        Kind::ClosePortal { name } => name.as_deref(),
+        Kind::Explain { .. }
+        | Kind::Execute { .. }
+        | Kind::Select
+        | Kind::CopyToStdout
+        | Kind::Show { .. }
+        | Kind::Set { .. }
+        | Kind::SetTransaction(_)
+        | Kind::SetSessionCharacteristics(_)
+        | Kind::Reset { .. }
+        | Kind::ResetAll
+        | Kind::Begin { .. }
+        | Kind::Commit { .. }
+        | Kind::Rollback { .. }
+        | Kind::Savepoint { .. }
+        | Kind::Release { .. }
+        | Kind::RollbackTo { .. }
         | Kind::Prepare { .. }
         | Kind::Deallocate { .. }
         | Kind::Discard(_)

@@ -52,8 +52,9 @@ impl Reviewed {
         }
     }
 
-    /// The same verdict on a text that differs in numbers alone.
-    fn on(&self, text: &str) -> Self {
+    /// The same verdict on another text: one that differs in numbers alone, or a part that is reviewed again before
+    /// it runs.
+    pub(super) fn on(&self, text: &str) -> Self {
         Self {
             text: text.into(),
             parameter_types: Arc::clone(&self.parameter_types),

@@ -14,10 +14,35 @@ pub(super) const SET_CONFIG: &str = "set_config";
 
 /// The assignments of a query that does nothing but read values.
 pub(super) fn assignments(query: &SelectStmt) -> Vec<Assignment> {
-    if !is_bare(query) {
+    if !is_bare(query) || !query.target_list.iter().all(|node| target(node).is_some() || is_one_value(node)) {
         return Vec::new();
     }
     query.target_list.iter().filter_map(target).collect()
+}
+
+/// A target that surely makes one row: a function that returns a set could make none, or many.
+fn is_one_value(node: &Node) -> bool {
+    let Ok(NodeEnum::ResTarget(target)) = inner(node) else { return false };
+    let mut value = target.val.as_deref();
+    loop {
+        let Some(Ok(node)) = value.map(inner) else { return false };
+        if let NodeEnum::TypeCast(cast) = node {
+            value = cast.arg.as_deref();
+            continue;
+        }
+        return match node {
+            NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_) => true,
+            node => is_call_of(node, "current_setting"),
+        };
+    }
+}
+
+fn is_call_of(node: &NodeEnum, name: &str) -> bool {
+    let NodeEnum::FuncCall(call) = node else { return false };
+    let parts = strings(&call.funcname);
+    parts.is_ok_and(|parts| {
+        qualified(&parts).is_ok_and(|(schema, own)| matches!(schema, None | Some("pg_catalog")) && own == name)
+    })
 }
 
 /// A target list alone: one row, no condition.
