@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -197,7 +198,7 @@ impl Stage {
         let [out, err] = ["out", "err"].map(|kind| self.files.path().join(format!("{driver}.{port}.{kind}")));
         let mut command = Command::new(folder().join(driver).join("run"));
         self.point(&mut command, port);
-        command.env("CACHE", cache());
+        command.env("CACHE", cache()).process_group(0);
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let since = Instant::now();
         let mut child = command.spawn().map_err(|error| format!("its program did not start: {error}"))?;
@@ -206,7 +207,8 @@ impl Stage {
                 break status.to_string();
             }
             if since.elapsed() > LONGEST_RUN {
-                child.kill().unwrap();
+                // The whole group: a program may have started others.
+                Command::new("kill").args(["-KILL", "--", &format!("-{}", child.id())]).status().unwrap();
                 child.wait().unwrap();
                 break format!("stopped after {LONGEST_RUN:?}");
             }
