@@ -61,6 +61,7 @@ impl Client {
 }
 
 /// A statement in every way a driver may send it.
+#[allow(dead_code, reason = "one of the two tests that share this asks in one way")]
 pub(crate) fn ways(sql: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut simple = BytesMut::new();
     frontend::put_query(&mut simple, sql);
