@@ -1,5 +1,13 @@
 //! Honest reads come back through the gateway byte for byte as PostgreSQL gives them, and psql cannot tell the two apart.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by failing")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 #[path = "same/client.rs"]
 mod client;

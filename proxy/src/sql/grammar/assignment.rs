@@ -30,10 +30,8 @@ fn is_one_value(node: &Node) -> bool {
             value = cast.arg.as_deref();
             continue;
         }
-        return match node {
-            NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_) => true,
-            node => is_call_of(node, "current_setting"),
-        };
+        let is_given = matches!(node, NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_));
+        return is_given || is_call_of(node, "current_setting");
     }
 }
 
