@@ -30,8 +30,8 @@ fn is_one_value(node: &Node) -> bool {
             value = cast.arg.as_deref();
             continue;
         }
-        let is_given = matches!(node, NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_));
-        return is_given || is_call_of(node, "current_setting");
+        let plain = matches!(node, NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_));
+        return plain || is_call_of(node, "current_setting");
     }
 }
 
