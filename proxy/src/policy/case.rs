@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::catalog::{Catalog, Function, Knowledge, Oid, Operator, Relation, Type, Volatility};
+use crate::catalog::{Catalog, Function, Knowledge, Oid, Operator, Origin, Relation, Type, Volatility};
 use crate::sql::Statement;
 
 use super::list;
@@ -72,7 +72,7 @@ impl<'a> Case<'a> {
             resolved: Vec::with_capacity(statement.uses.relations.len()),
             reach: Reach::default(),
             occurs: Reach::default(),
-            mentions: Mentions::new(text.get(statement.span.clone()).unwrap_or(text)),
+            mentions: Mentions::new(text.get(statement.span.clone()).unwrap_or(text), statement.uses.renames_columns),
             named_types: HashSet::new(),
             makes_json: false,
             fills_rows: false,
@@ -132,6 +132,26 @@ impl<'a> Case<'a> {
             Some(schema) => catalog.relations(name).find(|found| &*found.schema == schema),
             None => self.path.iter().find_map(|schema| catalog.relations(name).find(|found| *found.schema == **schema)),
         }
+    }
+
+    /// What else the name means where the role may not enter the schemas before: PostgreSQL passes those over.
+    pub(super) fn relations_behind(&self, schema: Option<&str>, first: &Relation) -> Vec<&'a Relation> {
+        let catalog: &'a Catalog = self.catalog;
+        if schema.is_some() || first.origin == Origin::Builtin {
+            return Vec::new();
+        }
+        let reached = |found: &&Relation| found.oid != first.oid && self.reaches(None, &found.schema);
+        catalog.relations(&first.name).filter(reached).collect()
+    }
+
+    /// The same for types.
+    pub(super) fn types_behind(&self, schema: Option<&str>, first: &Type) -> Vec<&'a Type> {
+        let catalog: &'a Catalog = self.catalog;
+        if schema.is_some() || first.origin == Origin::Builtin {
+            return Vec::new();
+        }
+        let reached = |found: &&Type| found.oid != first.oid && self.reaches(None, &found.schema);
+        catalog.types(&first.name).filter(reached).collect()
     }
 
     /// Whether a name without a meaning in the catalog may have one in the database.

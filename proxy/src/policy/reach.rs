@@ -84,14 +84,15 @@ pub(super) struct Mentions {
 }
 
 impl Mentions {
-    pub(super) fn new(text: &str) -> Self {
+    /// `renamed`: columns go by names that stand in the text alone.
+    pub(super) fn new(text: &str, renamed: bool) -> Self {
         let text = text.to_ascii_lowercase();
         // A star names every column, and in a subquery, a set operation or under column aliases its columns go on under
         // other names; in count(*) it names none. NATURAL compares without names, U&"…" hides them.
         let star = has_star(&text.replace("(*)", "()"));
         let goes_on = ["(", "union", "intersect", "except"].iter().any(|word| text.contains(word));
         let table = text.contains("table") && goes_on;
-        let all = (star && goes_on) || table || text.contains("natural") || text.contains("u&");
+        let all = renamed || (star && goes_on) || table || text.contains("natural") || text.contains("u&");
         Self { all, text }
     }
 
@@ -101,6 +102,11 @@ impl Mentions {
             |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '"' | '.' | ',' | ' ' | '\n' | '*');
         let words = ["case", "where", "having", "limit", "offset", "fetch", "union", "intersect", "except", "join"];
         self.text.chars().all(signs) && !words.iter().any(|word| self.text.contains(word))
+    }
+
+    /// A literal or a parameter stands in it, which becomes a value of whatever type it meets.
+    pub(super) fn literals(&self) -> bool {
+        self.text.contains(['\'', '$'])
     }
 
     /// Whether a column of that name can be an operand.
@@ -158,7 +164,7 @@ mod tests {
 
     #[test]
     fn columns_are_mentioned_by_name_or_all_at_once() {
-        let by_name = Mentions::new("SELECT Mood FROM diary WHERE id = (SELECT 1)");
+        let by_name = Mentions::new("SELECT Mood FROM diary WHERE id = (SELECT 1)", false);
         assert!(by_name.name("mood") && !by_name.name("weather"));
         let all = [
             "SELECT x FROM (SELECT * FROM d) s(x)",
@@ -166,7 +172,7 @@ mod tests {
             "SELECT U&\"x\" FROM d",
             "TABLE d UNION TABLE e",
         ];
-        assert!(all.iter().all(|text| Mentions::new(text).name("anything")));
-        assert!(!Mentions::new("SELECT count(*) FROM d").name("mood"));
+        assert!(all.iter().all(|text| Mentions::new(text, false).name("anything")));
+        assert!(!Mentions::new("SELECT count(*) FROM d", false).name("mood"));
     }
 }

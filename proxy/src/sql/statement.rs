@@ -134,6 +134,10 @@ pub struct Uses {
     /// Highest $n; zero for none. `parameter_position` is where the first one stands.
     pub parameter_max: u16,
     pub parameter_position: Option<usize>,
+    /// Words that are grammar to the version of PostgreSQL that is read here, and calls of functions to older ones.
+    pub words: Vec<&'static str>,
+    /// An alias gives the columns of a relation or join other names.
+    pub renames_columns: bool,
     /// TABLESAMPLE without REPEATABLE stands somewhere.
     pub unrepeatable_sample: bool,
 }

@@ -17,9 +17,12 @@ pub(in crate::policy) fn relations(case: &mut Case<'_>) -> Result<(), Denial> {
         if !case.findings.relations.contains(&name) {
             case.findings.relations.push(name);
         }
-        case.resolved.push(found);
-        if let Some(relation) = found {
-            Reading { position: reference.position, through: None }.read(case, relation, reference.only)?;
+        let reading = Reading { position: reference.position, through: None };
+        let behind = found.map_or(Vec::new(), |first| case.relations_behind(reference.schema.as_deref(), first));
+        // Which of several it is hangs on what the role may enter: then nothing is known of its columns.
+        case.resolved.push(found.filter(|_| behind.is_empty()));
+        for relation in found.into_iter().chain(behind) {
+            reading.read(case, relation, reference.only)?;
         }
     }
     Ok(())

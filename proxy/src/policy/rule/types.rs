@@ -16,8 +16,10 @@ pub(in crate::policy) fn types(case: &mut Case<'_>) -> Result<(), Denial> {
     let statement = case.statement;
     for reference in &statement.uses.types {
         let found = resolve(case, reference)?;
-        case.speaks_of(found.oid);
-        check(case, found.oid, reference.position)?;
+        for found in std::iter::once(found).chain(case.types_behind(reference.schema.as_deref(), found)) {
+            case.speaks_of(found.oid);
+            check(case, found.oid, reference.position)?;
+        }
     }
     for oid in case.scope.parameter_types {
         if *oid == 0 {
@@ -129,7 +131,8 @@ pub(in crate::policy) fn implied(case: &mut Case<'_>) -> Result<(), Denial> {
         }
     }
     let arrays = case.shares_types_in_operators && mentions_arrays(case, &added);
-    if case.fills_rows || case.shares_types || arrays {
+    // A literal beside a row, an array or a range becomes one: COALESCE(row, '(1,x)') makes every domain in it.
+    if case.fills_rows || case.shares_types || arrays || case.mentions.literals() {
         for found in &added {
             check(case, found.oid, None)?;
         }

@@ -128,6 +128,10 @@ impl<'t> Walk<'t> {
 
     pub(super) fn construct(&mut self, name: &'static str) {
         self.witness.constructs.insert(name);
+        // Grammar since PostgreSQL 16 and 17.
+        if name.starts_with("json") && !self.uses.words.contains(&name) {
+            self.uses.words.push(name);
+        }
     }
 
     /// Walks values that belong together; their sizes add up.

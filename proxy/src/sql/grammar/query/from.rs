@@ -57,6 +57,7 @@ impl<'t> Walk<'t> {
         }
         let index = self.named_relation(relation)?;
         let names = columns::of_alias(alias);
+        self.uses.renames_columns |= !names.is_empty();
         let schema = (!relation.schemaname.is_empty()).then_some(relation.schemaname.as_str());
         self.scope.add_item(
             name,
@@ -188,6 +189,7 @@ impl<'t> Walk<'t> {
         self.maybe(quals.as_deref())?;
         self.scope.see_from(outer);
         if let Some(alias) = alias {
+            self.uses.renames_columns |= !alias.colnames.is_empty();
             self.scope.hide_items(first);
             self.scope.add_item(&alias.aliasname, Source::Columns(columns::of_alias(Some(alias))));
         }
