@@ -61,6 +61,14 @@ impl SettingsScope {
         self.is_settled
     }
 
+    /// About how many bytes it takes: a client chooses them, and what is remembered under a scope holds it.
+    #[must_use]
+    pub(super) fn bytes(&self) -> usize {
+        let settings = self.settings.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let paths = self.search_path.iter().chain(&self.reset_path).map(|name| name.len() + size_of::<String>());
+        settings + paths.sum::<usize>()
+    }
+
     /// The database.
     #[must_use]
     pub fn database(&self) -> &str {

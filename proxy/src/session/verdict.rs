@@ -136,7 +136,7 @@ impl Memory {
         let like = |folded: &Folded| folded.text == text && folded.reviewed.is_under(asked, versions);
         let folded = self.folded.find(self.hash(&text, asked), like)?;
         let reviewed = Arc::new(folded.reviewed.on(asked.text));
-        self.exact.insert(hash, Arc::clone(&reviewed), asked.text.len());
+        self.exact.insert(hash, Arc::clone(&reviewed), asked.text.len() + asked.scope.bytes());
         Some(reviewed)
     }
 
@@ -144,10 +144,10 @@ impl Memory {
     pub fn remember(&self, reviewed: &Arc<Reviewed>) {
         let Reviewed { text, parameter_types, scope, .. } = &**reviewed;
         let asked = Asked { text, parameter_types, scope };
-        self.exact.insert(self.hash(text, &asked), Arc::clone(reviewed), text.len());
+        self.exact.insert(self.hash(text, &asked), Arc::clone(reviewed), text.len() + scope.bytes());
         let any_number = reviewed.outcome.as_ref().is_ok_and(|permitted| holds_for_any_number(permitted));
         if any_number && let Some(text) = fold(text) {
-            let (hash, bytes) = (self.hash(&text, &asked), text.len());
+            let (hash, bytes) = (self.hash(&text, &asked), text.len() + scope.bytes());
             self.folded.insert(hash, Arc::new(Folded { text, reviewed: Arc::clone(reviewed) }), bytes);
         }
     }
@@ -163,5 +163,34 @@ impl Asked<'_> {
     pub fn is_long(&self) -> bool {
         const LONG_BYTES: usize = 16 * 1024;
         self.text.len() > LONG_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::settings::{Ledger, Settings};
+    use crate::sql::Rule;
+    use crate::wire::sqlstate::SqlState;
+
+    /// A client chooses its search_path: what is remembered under long ones counts with them.
+    #[test]
+    fn long_scopes_count_towards_the_bound() {
+        let memory = Memory::new(1_000_000, 1 << 20);
+        let scopes: Vec<Arc<SettingsScope>> = (0..200)
+            .map(|number| {
+                let path = format!("'{number}{}'", "x".repeat(64 << 10));
+                let ledger = Ledger::new(Settings::from([("search_path".to_owned(), path)]));
+                Arc::new(SettingsScope::new(&"d".into(), &"r".into(), "public", &ledger))
+            })
+            .collect();
+        let asked = |scope| Asked { text: "SELECT 1", parameter_types: &[], scope };
+        let denial = || Denial::new(Rule::UnsupportedStatement, SqlState::FEATURE_NOT_SUPPORTED, "no");
+        for scope in &scopes {
+            memory.remember(&Arc::new(Reviewed::new(asked(scope), Versions::default(), Err(denial()))));
+        }
+        let known = scopes.iter().filter(|scope| memory.recall(&asked(scope), Versions::default()).is_some()).count();
+        // Two generations of sixteen shards hold at least one entry each, however long it is.
+        assert!((1..=64).contains(&known), "{known}");
     }
 }
