@@ -83,7 +83,7 @@ fn the_command_reports_and_its_exit_code_tells() {
     assert_eq!(report[0]["role"], "postgres");
     assert!(report[0]["catalog_version"].is_string() && report[0]["policy_version"].is_string());
     // Nothing to attack, a database that is not configured, a server that is not there.
-    assert_eq!(vitrine(&[], None).status.code(), Some(2));
+    assert_eq!(vitrine(&[], None).status.code(), Some(78));
     assert_eq!(vitrine(&["--database", "nosuch"], Some(&url)).status.code(), Some(2));
     assert_eq!(vitrine(&["--gateway-url", "postgres://x@127.0.0.1:1/x"], None).status.code(), Some(2));
 }

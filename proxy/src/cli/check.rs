@@ -64,7 +64,7 @@ impl Check {
         }
         let text = match (&self.sql, &self.file) {
             (Some(sql), _) => sql.clone(),
-            (None, Some(file)) => std::fs::read_to_string(file)?,
+            (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?,
             (None, None) => std::io::read_to_string(std::io::stdin().lock())?,
         };
         let verdict = reviewer.verdict(&text);
@@ -74,7 +74,7 @@ impl Check {
 
     fn lines(&self, reviewer: &Reviewer) -> Result<bool, Fault> {
         let source: Box<dyn Read> = match &self.file {
-            Some(file) => Box::new(std::fs::File::open(file)?),
+            Some(file) => Box::new(std::fs::File::open(file).map_err(|error| unreadable(file, &error))?),
             None => Box::new(std::io::stdin().lock()),
         };
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -93,9 +93,13 @@ impl Check {
     }
 }
 
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("could not read {}: {error}", path.display())
+}
+
 fn policy(path: &Path) -> Result<Policy, ExitCode> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        eprintln!("vitrine: {}: {error}", path.display());
+        eprintln!("vitrine: {}", unreadable(path, &error));
         ExitCode::from(EX_CONFIG)
     })?;
     Policy::from_toml(&text).map_err(|mistakes| {

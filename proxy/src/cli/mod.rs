@@ -32,16 +32,24 @@ enum Command {
     /// Serve PostgreSQL clients.
     Serve(serve::Serve),
     /// The verdict on a statement, and why.
+    ///
+    /// Exit code 0 when everything is permitted, 1 when something is refused, 2 when nothing could be reviewed, 78 when
+    /// the policy file is wrong.
     Check(check::Check),
     /// Check or explain the configuration.
     Config(config::Config),
     /// What the customer role could do, and the SQL for a better one.
+    ///
+    /// Exit code 0 when it cannot write, 1 when it could, 2 when nobody could tell, 78 when the configuration is wrong.
     Doctor(doctor::Doctor),
     /// Make a SCRAM verifier for the users file from the password on standard input.
     HashPassword(hash_password::HashPassword),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(health::Health),
     /// Attack the database through the gateway, and report what became of each attempt.
+    ///
+    /// The attacks aim at nothing that exists: they are safe even where the gateway fails. Exit code 0 when nothing got
+    /// through, 1 when something did, 2 when it could not run, 78 when the configuration is wrong.
     Verify(verify::Verify),
     #[command(hide = true)]
     Snapshot(snapshot::Snapshot),
@@ -78,6 +86,6 @@ fn refuse(mistakes: &[crate::config::Mistake]) -> ExitCode {
         eprintln!("{mistake}");
     }
     let plural = if mistakes.len() == 1 { "mistake" } else { "mistakes" };
-    eprintln!("vitrine: {} {plural} in the configuration, nothing was started", mistakes.len());
+    eprintln!("vitrine: {} {plural} in the configuration", mistakes.len());
     ExitCode::from(EX_CONFIG)
 }

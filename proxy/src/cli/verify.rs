@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::{Environment, read};
+use crate::config::{Environment, Mistake, read};
 use crate::gateway::build::{build, trusting};
 use crate::gateway::state::Gateway;
 use crate::upstream::Target;
@@ -15,7 +15,8 @@ use crate::verify::{Report, Way, run};
 
 /// Attack the configured database through the gateway and report what became of each attempt.
 ///
-/// Exit code 0 when nothing got through, 1 when something did, 2 when it could not run. The attacks aim at nothing that
+/// Exit code 0 when nothing got through, 1 when something did, 2 when it could not run, 78 when the configuration is
+/// wrong. The attacks aim at nothing that
 /// exists: they are safe even where the gateway fails.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -40,7 +41,11 @@ type Fault = Box<dyn std::error::Error>;
 
 impl Verify {
     pub(super) fn run(self, environment: &Environment) -> ExitCode {
-        match self.attack(environment) {
+        let gateway = match self.gateway(environment) {
+            Ok(gateway) => gateway,
+            Err(mistakes) => return super::refuse(&mistakes),
+        };
+        match self.attack(gateway.as_ref()) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::from(1),
             Err(fault) => {
@@ -50,11 +55,20 @@ impl Verify {
         }
     }
 
-    fn attack(&self, environment: &Environment) -> Result<bool, Fault> {
+    /// The gateway of our own, unless another is to be attacked.
+    fn gateway(&self, environment: &Environment) -> Result<Option<Arc<Gateway>>, Vec<Mistake>> {
+        if self.gateway_url.is_some() {
+            return Ok(None);
+        }
+        let gateway = build(read(self.config.as_deref(), environment)).and_then(trusting)?;
+        Ok(Some(Arc::new(gateway)))
+    }
+
+    fn attack(&self, gateway: Option<&Arc<Gateway>>) -> Result<bool, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let reports = runtime.block_on(async {
             let mut reports = Vec::new();
-            for way in self.ways(environment).await? {
+            for way in self.ways(gateway).await? {
                 let report = attack_by(&way).await?;
                 println!("{}", summary(&report));
                 reports.push(report);
@@ -73,20 +87,19 @@ impl Verify {
     }
 
     /// The gateway that is there, or one of our own before each database and upstream role.
-    async fn ways(&self, environment: &Environment) -> Result<Vec<Way>, Fault> {
+    async fn ways(&self, gateway: Option<&Arc<Gateway>>) -> Result<Vec<Way>, Fault> {
         if let Some(url) = &self.gateway_url {
             return Ok(vec![Way::There(Box::new(Target::from_url(url)?))]);
         }
-        let built = build(read(self.config.as_deref(), environment)).and_then(trusting);
-        let gateway = Arc::new(built.map_err(|mistakes| listed(&mistakes))?);
         let mut ways = Vec::new();
+        let Some(gateway) = gateway else { return Ok(ways) };
         for (name, database) in gateway.databases.load().iter() {
             if self.database.as_ref().is_some_and(|wanted| wanted != name) {
                 continue;
             }
             database.catalog.refresh().await?;
-            ways.push(way(&gateway, name, CLIENT));
-            ways.extend(database.routes.keys().map(|user| way(&gateway, name, user)));
+            ways.push(way(gateway, name, CLIENT));
+            ways.extend(database.routes.keys().map(|user| way(gateway, name, user)));
         }
         if ways.is_empty() { Err("no such database in the configuration".into()) } else { Ok(ways) }
     }
@@ -130,9 +143,4 @@ fn summary(report: &Report) -> String {
         text.push_str(&format!("\n  {} ({}): {}\n    {}", run.id, run.protocol, run.attack, run.outcome));
     }
     text
-}
-
-fn listed(mistakes: &[crate::config::Mistake]) -> String {
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    format!("the configuration is wrong\n{}", lines.join("\n"))
 }

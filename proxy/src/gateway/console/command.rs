@@ -56,7 +56,7 @@ impl Command {
 }
 
 fn unknown(message: &str) -> Report {
-    Report::error(SqlState::SYNTAX_ERROR, message).hint("Ask SHOW HELP for the topics.")
+    Report::error(SqlState::SYNTAX_ERROR, message).hint("SHOW HELP lists the topics")
 }
 
 #[cfg(test)]
