@@ -119,6 +119,25 @@ fn set_config_is_seen_in_every_portal() {
     assert_contained(&mut client, "FETCH from a portal, kept");
     client.vanish();
 
+    // The harmless portal that takes its name is bound in a batch that failed: the old one is still there.
+    let mut client = stage.client();
+    client.query("BEGIN");
+    exchange(&mut client, &[raw::parse("s", evil, &[]), raw::bind("p", "s", &Values::default()), raw::sync()], 1);
+    client.query("SAVEPOINT before");
+    let replaced = [
+        raw::parse("bad", "SELECT 1 / 0", &[]),
+        run("bad", "bad", 0),
+        raw::about(b'C', b'P', "p"),
+        raw::parse("harmless", "SELECT 1", &[]),
+        raw::bind("p", "harmless", &Values::default()),
+        raw::sync(),
+        raw::query("ROLLBACK TO before"),
+        raw::query("FETCH ALL FROM p"),
+    ];
+    exchange(&mut client, &replaced, 3);
+    assert_contained(&mut client, "FETCH from a portal that was not replaced");
+    client.vanish();
+
     let mut client = stage.client();
     for (name, sql) in [("good", good), ("evil", "SET search_path TO evil, public"), ("read", READ)] {
         exchange(&mut client, &[raw::parse(name, sql, &[]), raw::sync()], 1);

@@ -125,11 +125,19 @@ impl Session {
             self.refuse(&failure::duplicate_statement(name));
             return false;
         }
-        if let Some(name) = prepared.cursor.as_ref().filter(|name| self.portals.contains_key(*name)) {
+        if let Some(name) = prepared.cursor.as_ref().filter(|name| self.is_kept_from_sql(name)) {
             self.refuse(&failure::not_a_cursor(name));
             return false;
         }
         true
+    }
+
+    /// Whether SQL may not touch a portal of the protocol: what runs in it must not run unseen. A plain read changes
+    /// nothing, where it is certain that it is what PostgreSQL has under that name. asyncpg sends MOVE to its portals.
+    fn is_kept_from_sql(&self, name: &str) -> bool {
+        let certain =
+            self.expect.is_empty() && self.ops.iter().all(|op| matches!(op, Op::Undo(Undo::Statement { .. })));
+        self.portals.get(name).is_some_and(|bound| !(certain && bound.statement.is_plain_read()))
     }
 
     /// PREPARE pins from the moment it is sent: a later EXECUTE in the same batch must find it.

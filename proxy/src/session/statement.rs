@@ -79,6 +79,15 @@ impl Prepared {
     pub(super) fn answer(&self) -> Answer {
         self.tag.map_or(Answer::Whole, Answer::Tagged)
     }
+
+    /// A query whose run changes nothing in the session, and whose names were resolved when it was bound.
+    #[must_use]
+    pub(super) fn is_plain_read(&self) -> bool {
+        let permitted = self.reviewed.as_ref().and_then(|reviewed| reviewed.outcome.as_ref().ok());
+        self.plan == Plan::Upstream
+            && self.effect == Effect::None
+            && permitted.is_some_and(|all| all.iter().all(|one| matches!(one.kind(), Kind::Select)))
+    }
 }
 
 /// Who carries a statement out.
