@@ -96,12 +96,10 @@ impl Session {
     }
 }
 
-/// Ends what SET began, so that the path may be what it was before: nothing that the text itself tells.
+/// Ends what SET began, so that the path may be what it was before: nothing that the text itself tells. (RESET ALL it
+/// does tell, and the review follows it.)
 fn may_move_back(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackTo { .. } | Kind::ResetAll | Kind::Discard(_)
-    )
+    matches!(kind, Kind::Commit { .. } | Kind::Rollback { .. } | Kind::RollbackTo { .. })
 }
 
 /// `$1` where nothing can bind it; PREPARE alone has parameters of its own.

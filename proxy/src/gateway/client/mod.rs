@@ -32,13 +32,15 @@ where
 {
     let greeted = match door::welcome(io, peer, &gateway.door).await {
         Ok(Welcome::Session(greeted)) => greeted,
-        Ok(Welcome::Cancel(key)) => {
+        Ok(Welcome::Cancel(key, asking)) => {
             if let Some(key) = session_key(&key) {
                 gateway.metrics.cancels.increment();
                 if !gateway.sessions.cancel(key) {
                     pass_cancel_on(&gateway.config, key).await;
                 }
             }
+            // Only now: what its client sends from here on was not meant.
+            drop(asking);
             return;
         }
         Ok(Welcome::Closed) => return,
@@ -138,6 +140,10 @@ where
 
     async fn converse(&mut self) -> End {
         loop {
+            if self.session.is_quiet() {
+                // It came for something that has been answered by now: what the client sends next was not meant.
+                self.place.bell.hush(bell::CANCEL);
+            }
             if let Err(end) = self.take_frames().await {
                 return end;
             }

@@ -213,7 +213,7 @@ where
     let mut output = BytesMut::new();
     let outcome = match opening {
         Ok(Opening::Closed) => return Ok(Welcome::Closed),
-        Ok(Opening::Cancel(key)) => return Ok(Welcome::Cancel(key)),
+        Ok(Opening::Cancel(key)) => return Ok(Welcome::Cancel(key, io)),
         // TLS inside TLS: `Knock` gives its certificate out once only, so this does not come.
         Ok(Opening::Tls { .. }) => Err(StartupError::InvalidLength.into()),
         Ok(Opening::Startup(message)) => {

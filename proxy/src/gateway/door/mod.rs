@@ -190,14 +190,24 @@ impl fmt::Display for Peer {
 }
 
 /// What came in at the door.
-#[derive(Debug)]
 pub enum Welcome<S> {
     /// A client that wants a session and has shown who it is.
     Session(Box<Greeted<S>>),
-    /// A client that wants a query cancelled. It gets no answer: close its connection when that is done.
-    Cancel(CancelKey),
+    /// A client that wants a query cancelled. It gets no answer: its connection is closed when that is done, and not
+    /// before, because the client takes the end of it for the end of the request.
+    Cancel(CancelKey, ClientIo<S>),
     /// Somebody looked in and left without a word, as health checks do.
     Closed,
+}
+
+impl<S> fmt::Debug for Welcome<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(greeted) => f.debug_tuple("Session").field(greeted).finish(),
+            Self::Cancel(key, _) => f.debug_tuple("Cancel").field(key).finish(),
+            Self::Closed => f.write_str("Closed"),
+        }
+    }
 }
 
 /// An authenticated client.

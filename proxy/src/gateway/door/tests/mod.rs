@@ -64,7 +64,7 @@ where
 {
     let mut greeted = match welcome(io, peer, &door).await? {
         Welcome::Session(greeted) => *greeted,
-        Welcome::Cancel(_) | Welcome::Closed => return Ok(None),
+        Welcome::Cancel(..) | Welcome::Closed => return Ok(None),
     };
     put_backend_key(&mut greeted.output, 1, 2);
     put_ready(&mut greeted.output, TransactionStatus::Idle);

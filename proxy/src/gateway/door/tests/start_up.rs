@@ -158,7 +158,7 @@ async fn protocol_3_2_is_negotiated_down_before_anything_else() {
 async fn a_cancel_request_is_handed_on_without_an_answer() {
     let (mut client, far) = tokio::io::duplex(4096);
     client.write_all(&packet(80_877_102, b"\0\0\0\x07\x01\x02\x03\x04")).await.unwrap();
-    let Ok(Welcome::Cancel(key)) = welcome(far, ABROAD, &door(Auth::Scram)).await else { panic!("no cancel key") };
+    let Ok(Welcome::Cancel(key, _)) = welcome(far, ABROAD, &door(Auth::Scram)).await else { panic!("no cancel key") };
     assert_eq!((key.process_id, key.secret), (7, vec![1, 2, 3, 4]));
     let mut heard = Vec::new();
     client.read_to_end(&mut heard).await.unwrap();
