@@ -82,6 +82,11 @@ pub fn play(file: &Path, with: &Counterpart<'_>) -> String {
     played
 }
 
+/// Sends some lines and returns the answer's, on a connection that is open already.
+pub fn say(connection: &mut Raw, lines: &[&str], with: &Counterpart<'_>) -> Vec<String> {
+    converse(connection, &block(&lines.join("\n")), with)
+}
+
 /// The blocks in which two plays of a file differ.
 pub fn difference(file: &Path, expected: &str, actual: &str) -> Option<String> {
     if expected == actual {
