@@ -1,5 +1,14 @@
 //! Bad input, said to PostgreSQL where it can answer and to the gateway: never a panic, a hang or a buffer without
 //! bound, and the next client is served.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod support;
 

@@ -1,5 +1,14 @@
 //! Random valid conversations, said to PostgreSQL and through the gateway: the answers must be the same.
 //! `SEED=7` says one again, `CONVERSATIONS=5000` says more of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod support;
 
@@ -119,8 +128,14 @@ fn conversation(dice: &mut Dice) -> Vec<&'static str> {
         if dice.below(2) == 0 {
             lines.push(dice.pick(SIMPLE));
         } else {
+            let batch = lines.len();
             for _ in 0..=dice.below(6) {
-                lines.push(dice.pick(EXTENDED));
+                let line = dice.pick(EXTENDED);
+                // The unnamed portal that a simple query left behind crashes PostgreSQL 15 when it is run.
+                let bound = lines[batch..].iter().any(|line| line.starts_with("bind - "));
+                if bound || !["execute -", "describe portal -"].contains(&line) {
+                    lines.push(line);
+                }
             }
             lines.push("sync");
         }
@@ -152,24 +167,58 @@ async fn random_conversations_have_the_same_answers() {
     let talking = tokio::task::spawn_blocking(move || {
         let direct = counterpart(SocketAddr::from(([127, 0, 0, 1], server.port())), true);
         let through = counterpart(front.address, false);
-        for seed in seeds {
-            talk(seed, &direct, &through);
-        }
+        let differences: Vec<String> = seeds.filter_map(|seed| talk(seed, &direct, &through).err()).collect();
+        let shown: String = differences.iter().take(8).map(String::as_str).collect();
+        assert!(differences.is_empty(), "{} conversations differ\n{shown}", differences.len());
     });
     talking.await.unwrap();
 }
 
 /// One connection each, several conversations on it, each sent as one burst.
-fn talk(seed: u64, direct: &Counterpart<'_>, through: &Counterpart<'_>) {
+fn talk(seed: u64, direct: &Counterpart<'_>, through: &Counterpart<'_>) -> Result<(), String> {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let open = |with: &Counterpart<'_>| Raw::connect(with.address, with.user, &with.parameters).unwrap();
-    let (mut one, mut other) = (open(direct), open(through));
+    let open = |with: &Counterpart<'_>| Raw::connect(with.address, with.user, &with.parameters);
+    let (mut one, mut other) = (open(direct)?, open(through)?);
     let mut said = Vec::new();
     for _ in 0..4 {
         let lines = conversation(&mut dice);
         said.extend(lines.iter().copied().chain(["----"]));
-        let expected = script::say(&mut one, &lines, direct);
-        let answers = script::say(&mut other, &lines, through);
-        assert_eq!(answers, expected, "SEED={seed}, after\n{}", said.join("\n"));
+        // All at once, or batch by batch. At once, what a message means is decided before it is known that one of an
+        // earlier batch failed: then only the number of ends is compared, and the conversation is over.
+        let at_once = dice.below(3) == 0 && !lines.contains(&"query DISCARD ALL");
+        let ends = |line: &&str| line.starts_with("query") || *line == "sync";
+        let parts: Vec<&[&str]> =
+            if at_once { vec![&lines] } else { lines.split_inclusive(|line| ends(&line)).collect() };
+        for part in parts {
+            let expected = comparable(script::say(&mut one, part, direct), at_once);
+            let answers = comparable(script::say(&mut other, part, through), at_once);
+            if answers != expected {
+                let same = expected.iter().zip(&answers).take_while(|(one, other)| one == other).count();
+                let (wanted, got) = (expected.get(same), answers.get(same));
+                let said = said.join("\n");
+                return Err(format!("SEED={seed}\n{said}\nat {part:?}: {wanted:?}, not {got:?}\n\n"));
+            }
+        }
+        if at_once {
+            return Ok(());
+        }
     }
+    Ok(())
+}
+
+/// Without differences that are wanted, or that no client can build on.
+fn comparable(lines: Vec<String>, ends_only: bool) -> Vec<String> {
+    let aborted = "Error ERROR 25P02 current transaction is aborted, commands ignored until end of transaction block";
+    // In PostgreSQL a simple query that failed in a transaction block leaves its unnamed portal behind.
+    let portal = "Error ERROR 34000 portal \"\" does not exist";
+    // In a block that a refusal failed, values are not counted first.
+    let miscounted = "Error ERROR 08P01 bind message supplies";
+    let same = |line: String| match line {
+        line if line == portal || line.starts_with(miscounted) => aborted.to_owned(),
+        line => line,
+    };
+    if ends_only {
+        return lines.iter().filter(|line| line.starts_with("Ready")).map(|_| "Ready".to_owned()).collect();
+    }
+    lines.into_iter().map(same).collect()
 }

@@ -14,8 +14,7 @@ use crate::wire::frontend;
 #[derive(Debug)]
 pub struct ServerStatements {
     named: HashMap<Arc<StatementKey>, Named>,
-    /// Known to be there, or sent in the batch that is still open.
-    unnamed: Option<Arc<StatementKey>>,
+    unnamed: Option<Unnamed>,
     /// Names given up and not closed yet.
     given_up: Vec<String>,
     named_max: usize,
@@ -27,6 +26,23 @@ pub struct ServerStatements {
 struct Named {
     number: u64,
     used: u64,
+    /// Its Parse, while that is not answered.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Unnamed {
+    key: Arc<StatementKey>,
+    pending: Option<Pending>,
+}
+
+/// A Parse that is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pending {
+    /// The batch it was sent in.
+    batch: u64,
+    /// Unique on the connection.
+    serial: u64,
 }
 
 /// Statements kept on one connection: what pgbouncer's `max_prepared_statements` defaults to.
@@ -75,38 +91,55 @@ impl ServerStatements {
         self.unnamed = None;
     }
 
-    /// The server parsed it as the unnamed statement, and nothing was sent since that takes its place.
-    pub(super) fn parsed_unnamed(&mut self, statement: &Prepared) {
-        self.unnamed = Some(Arc::clone(&statement.key));
-    }
-
     /// A Close that the server skipped: to be sent again.
     pub(super) fn not_closed(&mut self, name: String) {
         self.given_up.push(name);
     }
 
-    pub(super) fn forget(&mut self, statement: &Prepared) {
-        self.named.remove(&statement.key);
-        if self.unnamed.as_ref() == Some(&statement.key) {
-            self.unnamed = None;
+    /// A Parse failed or was skipped.
+    pub(super) fn forget(&mut self, statement: &Prepared, serial: u64) {
+        let is_it = |pending: Option<Pending>| pending.is_some_and(|pending| pending.serial == serial);
+        if !statement.keep {
+            self.unnamed.take_if(|unnamed| is_it(unnamed.pending));
+        } else if self.named.get(&statement.key).is_some_and(|named| is_it(named.pending)) {
+            self.named.remove(&statement.key);
         }
     }
 
-    /// The name a statement is known by here: empty for the unnamed one.
-    fn name(&mut self, statement: &Prepared) -> Option<String> {
+    /// A Parse succeeded.
+    pub(super) fn confirm(&mut self, statement: &Prepared, serial: u64) {
+        let pending = if statement.keep {
+            self.named.get_mut(&statement.key).map(|named| &mut named.pending)
+        } else {
+            self.unnamed.as_mut().map(|unnamed| &mut unnamed.pending)
+        };
+        if let Some(pending) = pending {
+            pending.take_if(|pending| pending.serial == serial);
+        }
+    }
+
+    /// The name a statement is known by here: empty for the unnamed one. One whose Parse was sent in an earlier batch
+    /// and is not answered is not relied on: what fails with it must not fail this batch.
+    fn name(&mut self, statement: &Prepared, batch: u64) -> Option<String> {
         self.clock += 1;
-        if let Some(named) = self.named.get_mut(&statement.key) {
+        let certain = |pending: Option<Pending>| pending.is_none_or(|pending| pending.batch == batch);
+        if let Some(named) = self.named.get_mut(&statement.key).filter(|named| certain(named.pending)) {
             named.used = self.clock;
             return Some(server_name(named.number));
         }
-        (!statement.keep && self.unnamed.as_ref() == Some(&statement.key)).then(String::new)
+        let unnamed = self.unnamed.as_ref().filter(|unnamed| unnamed.key == statement.key && certain(unnamed.pending));
+        unnamed.filter(|_| !statement.keep).map(|_| String::new())
     }
 
     /// Takes a name for a new statement, giving up the one not used for longest where there are too many.
-    fn register(&mut self, statement: &Prepared) -> String {
+    /// The number with the name tells this Parse from others of the same statement.
+    fn register(&mut self, statement: &Prepared, batch: u64) -> (String, u64) {
+        self.clock += 1;
+        let serial = self.clock;
+        let pending = Some(Pending { batch, serial });
         if !statement.keep {
-            self.unnamed = Some(Arc::clone(&statement.key));
-            return String::new();
+            self.unnamed = Some(Unnamed { key: Arc::clone(&statement.key), pending });
+            return (String::new(), serial);
         }
         if self.named.len() >= self.named_max
             && let Some(evicted) = self.evict()
@@ -114,9 +147,11 @@ impl ServerStatements {
             self.given_up.push(evicted);
         }
         self.next_number += 1;
-        let named = Named { number: self.next_number, used: self.clock };
-        self.named.insert(Arc::clone(&statement.key), named);
-        server_name(named.number)
+        let named = Named { number: self.next_number, used: self.clock, pending };
+        if let Some(doubtful) = self.named.insert(Arc::clone(&statement.key), named) {
+            self.given_up.push(server_name(doubtful.number));
+        }
+        (server_name(named.number), serial)
     }
 
     fn evict(&mut self) -> Option<String> {
@@ -181,22 +216,12 @@ impl Session {
                 self.expect.push_back(Expect::ClosePortal { portal: portal.clone() });
             }
             Op::Sync => {
-                if self.expects_unnamed() {
-                    // Where this batch fails before it, another statement has the place: nothing may rely on it yet.
-                    statements.forget_unnamed();
-                }
+                self.batches_sent += 1;
                 frontend::put_sync(out);
                 self.expect.push_back(Expect::Ready);
             }
             Op::Flush => frontend::put_flush(out),
         }
-    }
-
-    /// A Parse of the unnamed statement was sent, and whether the server came to it is not known.
-    pub(super) fn expects_unnamed(&self) -> bool {
-        let is_unnamed =
-            |expect: &Expect| matches!(expect, Expect::Parse { statement, real: true, .. } if !statement.keep);
-        self.expect.iter().any(is_unnamed)
     }
 
     fn send_parse(
@@ -206,25 +231,28 @@ impl Session {
         statements: &mut ServerStatements,
         out: &mut BytesMut,
     ) {
-        let real = statements.name(statement).is_none();
+        let batch = self.batches_sent;
+        let real = statements.name(statement, batch).is_none();
+        let mut serial = 0;
         if real {
-            let name = statements.register(statement);
+            let name;
+            (name, serial) = statements.register(statement, batch);
             for name in std::mem::take(&mut statements.given_up) {
                 frontend::put_close(out, b'S', &name);
                 self.expect.push_back(Expect::CloseStatement { name });
             }
             frontend::put_parse(out, &name, &statement.key.text, &statement.key.parameter_types);
         }
-        self.expect.push_back(Expect::Parse { statement: Arc::clone(statement), answer, real });
+        self.expect.push_back(Expect::Parse { statement: Arc::clone(statement), answer, real, serial });
     }
 
     /// The name of a statement on this connection, which is told of it first where it does not know it.
     fn known(&mut self, statement: &Arc<Prepared>, statements: &mut ServerStatements, out: &mut BytesMut) -> String {
-        if let Some(name) = statements.name(statement) {
+        if let Some(name) = statements.name(statement, self.batches_sent) {
             return name;
         }
         self.send_parse(statement, false, statements, out);
-        statements.name(statement).unwrap_or_default()
+        statements.name(statement, self.batches_sent).unwrap_or_default()
     }
 
     /// Starts a lease on a connection whose client settings differ: `sql` replays them as one simple query.

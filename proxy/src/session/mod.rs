@@ -62,6 +62,9 @@ pub struct Limits {
     pub prepared_bytes_max: usize,
 }
 
+/// Batches a client may have sent that are not answered: what is remembered of them is bounded too.
+const BATCHES_OUTSTANDING_MAX: u64 = 1_000;
+
 impl Default for Limits {
     fn default() -> Self {
         Self { prepared_statements_max: 10_000, prepared_bytes_max: 64 << 20 }
@@ -104,7 +107,7 @@ pub struct Session {
     /// The end of the transaction block is queued: what comes next does not belong to it.
     ends_block: bool,
     /// A refusal is queued and its ReadyForQuery has not passed: what comes next depends on it.
-    refusing: bool,
+    refusing: Option<u64>,
     /// Everything until Sync is dropped.
     skipping: bool,
     /// Steps are outstanding that change settings or the transaction, and their Sync was sent.
@@ -116,6 +119,8 @@ pub struct Session {
     /// The batch that frames belong to now, and those whose ReadyForQuery has passed.
     batch: u64,
     batches_answered: u64,
+    /// Those whose Sync has gone upstream on the present connection.
+    batches_sent: u64,
     offered: Option<Arc<Reviewed>>,
     denied: Vec<Arc<Reviewed>>,
     permitted_count: u64,
@@ -146,7 +151,7 @@ impl Session {
             status: TransactionStatus::Idle,
             failed_here: false,
             ends_block: false,
-            refusing: false,
+            refusing: None,
             skipping: false,
             unsettled: false,
             batch_changes: false,
@@ -154,6 +159,7 @@ impl Session {
             batch_failed: false,
             batch: 1,
             batches_answered: 0,
+            batches_sent: 0,
             offered: None,
             denied: Vec::new(),
             permitted_count: 0,
@@ -215,7 +221,8 @@ impl Session {
     /// Frames must wait: what they mean depends on an answer that is outstanding.
     #[must_use]
     pub fn must_wait(&self) -> bool {
-        (self.refusing && !self.skipping) || self.unsettled
+        let outstanding = self.batch.saturating_sub(self.batches_answered);
+        (self.refusing.is_some() && !self.skipping) || self.unsettled || outstanding > BATCHES_OUTSTANDING_MAX
     }
 
     /// Hands over the verdict a [`Stall`] asked for.
@@ -298,10 +305,10 @@ impl Session {
         let mut bytes = BytesMut::new();
         report.put(&mut bytes);
         self.ops.push_back(Op::Refuse(bytes.freeze()));
-        if self.batch_changes {
+        if self.batch_changes || self.confirmed.moved_in_transaction() {
             self.ops.push_back(Op::Fail);
         }
-        self.refusing = true;
+        self.refusing = Some(self.batch);
         self.skipping = true;
     }
 

@@ -148,7 +148,8 @@ pub(super) enum Expect {
     /// Nothing: see [`Op::Undo`].
     Undo(Undo),
     /// ParseComplete, from upstream (`real`) or made here because the connection knows the statement already.
-    Parse { statement: Arc<Prepared>, answer: bool, real: bool },
+    /// `serial` tells it from others, where it is real.
+    Parse { statement: Arc<Prepared>, answer: bool, real: bool, serial: u64 },
     /// BindComplete.
     Bind { statement: Arc<Prepared>, answer: bool },
     /// ParameterDescription, then RowDescription or NoData.

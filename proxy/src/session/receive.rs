@@ -167,7 +167,9 @@ impl Session {
             Some(prepared) => prepared,
             None => return Ok(()),
         };
-        if self.in_failed_block() && !prepared.ends_transaction && prepared.plan != Plan::Empty {
+        // Where the upstream's own block failed, it says so itself, after what it finds wrong with the values.
+        let local = prepared.plan != Plan::Upstream;
+        if self.in_failed_block() && (self.failed_here || local) && !prepared.ends_transaction {
             self.refuse(&failure::in_failed_transaction());
             return Ok(());
         }
@@ -246,6 +248,10 @@ impl Session {
             return Ok(());
         };
         let Some(statement) = self.up_to_date(&statement, name, verdicts)? else { return Ok(()) };
+        if self.failed_here && self.in_failed_block() && statement.returns_rows {
+            self.refuse(&failure::in_failed_transaction());
+            return Ok(());
+        }
         match statement.plan {
             Plan::Upstream => self.ops.push_back(Op::DescribeStatement { statement }),
             Plan::Empty | Plan::Local(_) => {

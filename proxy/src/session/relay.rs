@@ -71,10 +71,8 @@ impl Session {
         let forward = |answer: bool| if answer { Relay::Forward } else { Relay::Swallow };
         let Some(expected) = self.expect.pop_front() else { return out_of_place(tag) };
         match (tag, expected) {
-            (b'1', Expect::Parse { statement, answer, real: true }) => {
-                if !statement.keep && !self.expects_unnamed() {
-                    statements.parsed_unnamed(&statement);
-                }
+            (b'1', Expect::Parse { statement, answer, real: true, serial }) => {
+                statements.confirm(&statement, serial);
                 forward(answer)
             }
             (b'2', Expect::Bind { answer, .. }) => forward(answer),
@@ -221,7 +219,7 @@ impl Session {
         let mut undone = Vec::new();
         for expect in self.expect.drain(..end.unwrap_or(self.expect.len())) {
             match expect {
-                Expect::Parse { statement, real: true, .. } => statements.forget(&statement),
+                Expect::Parse { statement, real: true, serial, .. } => statements.forget(&statement, serial),
                 Expect::CloseStatement { name } => statements.not_closed(name),
                 Expect::Undo(undo) => undone.push(undo),
                 Expect::Parse { .. }
@@ -304,8 +302,7 @@ impl Session {
         }
         self.batches_answered += 1;
         self.batch_failed = false;
-        self.refusing = self.ops.iter().any(|op| matches!(op, Op::Refuse(_)))
-            || self.expect.iter().any(|expect| matches!(expect, Expect::Refuse(_)));
+        self.refusing.take_if(|batch| *batch <= self.batches_answered);
         self.status = told;
         backend::put_ready(out, told);
         if self.is_quiet() {

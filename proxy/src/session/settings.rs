@@ -148,6 +148,12 @@ impl Ledger {
         elsewhere.map(|settings| settings.get(name)).chain(locals.map(Option::as_ref)).all(|value| value == now)
     }
 
+    /// Something would be undone if the present transaction were.
+    #[must_use]
+    pub fn moved_in_transaction(&self) -> bool {
+        self.local.is_some() || self.session != self.before
+    }
+
     /// SET, or RESET (`None`), of one setting.
     pub fn set(&mut self, name: &str, value: Option<&str>, scope: SetScope) {
         let value = match value {

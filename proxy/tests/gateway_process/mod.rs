@@ -115,6 +115,11 @@ impl GatewayProcess {
         }
     }
 
+    /// The process, as the operating system knows it.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// True while the process runs.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
