@@ -70,7 +70,7 @@ impl Stage {
     }
 
     fn terminate_all(&self) {
-        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        let kill = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity \
                     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
         self.server.psql(kill).unwrap();
     }
