@@ -40,6 +40,8 @@ fn health_fails_where_nothing_answers() {
 #[test]
 fn sigterm_ends_an_idle_gateway_at_once_and_removes_its_files() {
     let mut gateway = GatewayProcess::start(&[]);
+    // The process writes its id once it serves, and says so then.
+    gateway.wait_for_log("vitrine serves");
     assert!(gateway.run_dir().join("vitrine.pid").exists());
     let since = Instant::now();
     gateway.signal("TERM");
