@@ -136,7 +136,7 @@ section! {
 section! {
     /// The process.
     pub Server at "server" {
-        /// Threads that serve clients; 0 means one for each core.
+        /// Threads that serve clients; 0 means one for every two cores: wake-ups between threads cost more than the work.
         threads: usize = 0, in 0..=1024;
         /// Threads of one pool share their work; false ties each connection to the thread that took it.
         work_stealing: bool = true;

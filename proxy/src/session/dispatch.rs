@@ -13,7 +13,7 @@ use crate::wire::frontend;
 /// Prepared statements that live on one upstream connection, named by the gateway.
 #[derive(Debug)]
 pub struct ServerStatements {
-    named: HashMap<Arc<StatementKey>, Named>,
+    named: HashMap<Arc<StatementKey>, Named, ahash::RandomState>,
     unnamed: Option<Unnamed>,
     /// Names given up and not closed yet.
     given_up: Vec<String>,
@@ -59,7 +59,7 @@ impl ServerStatements {
     #[must_use]
     pub fn new(named_max: usize) -> Self {
         Self {
-            named: HashMap::new(),
+            named: HashMap::default(),
             unnamed: None,
             given_up: Vec::new(),
             named_max: named_max.max(1),
@@ -121,14 +121,16 @@ impl ServerStatements {
     /// The name a statement is known by here: empty for the unnamed one. One whose Parse was sent in an earlier batch
     /// and is not answered is not relied on: what fails with it must not fail this batch.
     fn name(&mut self, statement: &Prepared, batch: u64) -> Option<String> {
-        self.clock += 1;
         let certain = |pending: Option<Pending>| pending.is_none_or(|pending| pending.batch == batch);
-        if let Some(named) = self.named.get_mut(&statement.key).filter(|named| certain(named.pending)) {
-            named.used = self.clock;
-            return Some(server_name(named.number));
+        if !statement.keep {
+            // Most texts of this kind came for the first time: they are not even looked for among the named.
+            let unnamed = self.unnamed.as_ref().filter(|unnamed| unnamed.key == statement.key);
+            return unnamed.filter(|unnamed| certain(unnamed.pending)).map(|_| String::new());
         }
-        let unnamed = self.unnamed.as_ref().filter(|unnamed| unnamed.key == statement.key && certain(unnamed.pending));
-        unnamed.filter(|_| !statement.keep).map(|_| String::new())
+        self.clock += 1;
+        let named = self.named.get_mut(&statement.key).filter(|named| certain(named.pending))?;
+        named.used = self.clock;
+        Some(server_name(named.number))
     }
 
     /// Takes a name for a new statement, giving up the one not used for longest where there are too many.

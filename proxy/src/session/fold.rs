@@ -15,30 +15,39 @@ const PLACE: char = '\u{1}';
 /// The text with its plain numbers taken out; `None` when it has none, or when anything in it could move a boundary.
 #[must_use]
 pub(super) fn fold(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let risky = |pair: &[u8]| matches!(pair, b"--" | b"/*" | b"*/");
-    if bytes.iter().any(|byte| matches!(byte, b'\'' | b'"' | b'$' | b'\\' | 1)) || bytes.windows(2).any(risky) {
+    if may_move_a_boundary(text) {
         return None;
     }
     let mut folded = String::with_capacity(text.len());
     let mut before = b' ';
     let mut found = false;
     let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let after = rest.as_bytes().get(digits).copied().unwrap_or(b' ');
-        let taken = if digits == 0 { first.len_utf8() } else { digits };
-        let (piece, remaining) = rest.split_at_checked(taken)?;
-        if (1..=DIGITS_MAX).contains(&digits) && delimits(before) && delimits(after) {
+    while let Some(start) = rest.bytes().position(|byte| byte.is_ascii_digit()) {
+        let (plain, number_on) = rest.split_at_checked(start)?;
+        let digits = number_on.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, remaining) = number_on.split_at_checked(digits)?;
+        before = plain.bytes().last().unwrap_or(before);
+        let after = remaining.bytes().next().unwrap_or(b' ');
+        folded.push_str(plain);
+        if digits <= DIGITS_MAX && delimits(before) && delimits(after) {
             folded.push(PLACE);
             found = true;
         } else {
-            folded.push_str(piece);
+            folded.push_str(number);
         }
-        before = piece.bytes().last().unwrap_or(b' ');
         rest = remaining;
     }
+    folded.push_str(rest);
     found.then_some(folded)
+}
+
+/// Quotes, dollars, backslashes and comments.
+fn may_move_a_boundary(text: &str) -> bool {
+    let mut before = 0;
+    text.bytes().any(|byte| {
+        let pair = (std::mem::replace(&mut before, byte), byte);
+        matches!(byte, b'\'' | b'"' | b'$' | b'\\' | 1) || matches!(pair, (b'-', b'-') | (b'/', b'*') | (b'*', b'/'))
+    })
 }
 
 /// Neither a letter, a digit nor a point: a number next to it is a whole number of its own.

@@ -18,15 +18,15 @@ pub(super) struct Generations<T> {
 
 #[derive(Debug)]
 struct Shard<T> {
-    young: HashMap<u64, Arc<T>>,
-    old: HashMap<u64, Arc<T>>,
+    young: HashMap<u64, Arc<T>, ahash::RandomState>,
+    old: HashMap<u64, Arc<T>, ahash::RandomState>,
     young_bytes: usize,
 }
 
 impl<T> Generations<T> {
     /// About so many entries, and so many bytes as their owners count them.
     pub(super) fn new(entries_max: usize, bytes_max: usize) -> Self {
-        let shard = || Shard { young: HashMap::new(), old: HashMap::new(), young_bytes: 0 };
+        let shard = || Shard { young: HashMap::default(), old: HashMap::default(), young_bytes: 0 };
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
             entries_max: (entries_max / SHARDS / 2).max(1),

@@ -1,8 +1,9 @@
 //! Verdicts, and the memory of them.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use ahash::RandomState;
 
 use super::fold::{fold, holds_for_any_number};
 use super::generations::Generations;
@@ -105,6 +106,7 @@ pub trait Verdicts {
 pub struct Memory {
     exact: Generations<Reviewed>,
     folded: Generations<Folded>,
+    seen: Seen,
     hasher: RandomState,
 }
 
@@ -121,6 +123,7 @@ impl Memory {
         Self {
             exact: Generations::new(entries_max, bytes_max),
             folded: Generations::new(entries_max / 4, bytes_max / 4),
+            seen: Seen::default(),
             hasher: RandomState::new(),
         }
     }
@@ -136,7 +139,9 @@ impl Memory {
         let like = |folded: &Folded| folded.text == text && folded.reviewed.is_under(asked, versions);
         let folded = self.folded.find(self.hash(&text, asked), like)?;
         let reviewed = Arc::new(folded.reviewed.on(asked.text));
-        self.exact.insert(hash, Arc::clone(&reviewed), asked.text.len() + asked.scope.bytes());
+        if self.seen.again(hash) {
+            self.exact.insert(hash, Arc::clone(&reviewed), asked.text.len() + asked.scope.bytes());
+        }
         Some(reviewed)
     }
 
@@ -154,6 +159,27 @@ impl Memory {
 
     fn hash(&self, text: &str, asked: &Asked<'_>) -> u64 {
         self.hasher.hash_one((text, asked.parameter_types, asked.scope))
+    }
+}
+
+/// Hashes of texts that came lately, one in each slot. A text that never comes again, as one with a key in it, then
+/// pushes nothing out of the memory; one that does is remembered the second time. It is a hint: who is taken for known
+/// by mistake is remembered too early, and nothing else.
+#[derive(Debug)]
+struct Seen(Box<[AtomicU64]>);
+
+const SEEN_SLOTS: u64 = 8192;
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self((0..SEEN_SLOTS).map(|_| AtomicU64::new(0)).collect())
+    }
+}
+
+impl Seen {
+    fn again(&self, hash: u64) -> bool {
+        let slot = usize::try_from(hash % SEEN_SLOTS).ok().and_then(|slot| self.0.get(slot));
+        slot.is_some_and(|slot| slot.swap(hash, Ordering::Relaxed) == hash)
     }
 }
 

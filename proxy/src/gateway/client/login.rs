@@ -21,7 +21,7 @@ use crate::wire::frontend::put_query;
 use crate::wire::sqlstate::SqlState;
 
 /// Makes a client of somebody who has proved who they are; on refusal says why and returns `None`.
-pub(super) async fn log_in<S>(greeted: Box<Greeted<S>>, peer: Peer, gateway: Arc<Gateway>) -> Option<Client<S>>
+pub(super) async fn log_in<S>(greeted: Box<Greeted<S>>, peer: Peer, gateway: Arc<Gateway>) -> Option<Box<Client<S>>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -56,7 +56,7 @@ where
         settings,
         limits: gateway.limits.session,
     });
-    Some(Client {
+    Some(Box::new(Client {
         io,
         input,
         wanted: 0,
@@ -71,7 +71,7 @@ where
         upstream: None,
         cancelling: None,
         repeated: false,
-    })
+    }))
 }
 
 /// Says why there is no session, and closes.

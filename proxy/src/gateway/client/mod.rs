@@ -30,6 +30,17 @@ pub async fn serve<S>(io: S, peer: Peer, gateway: Arc<Gateway>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    // Boxed, because what logging in needs is several times what a session needs, and is over soon.
+    if let Some(client) = Box::pin(let_in(io, peer, gateway)).await {
+        client.run().await;
+    }
+}
+
+/// Lets a client in and logs it in; `None` where it wanted something else or was refused.
+async fn let_in<S>(io: S, peer: Peer, gateway: Arc<Gateway>) -> Option<Box<Client<S>>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let greeted = match door::welcome(io, peer, &gateway.door).await {
         Ok(Welcome::Session(greeted)) => greeted,
         Ok(Welcome::Cancel(key, asking)) => {
@@ -41,24 +52,22 @@ where
             }
             // Only now: what its client sends from here on was not meant.
             drop(asking);
-            return;
+            return None;
         }
-        Ok(Welcome::Closed) => return,
+        Ok(Welcome::Closed) => return None,
         Err(DoorError::Refused(refusal)) => {
             if refusal.is_failed_login {
                 gateway.metrics.logins_failed.increment();
             }
             tracing::info!(event = "refused_at_the_door", %peer, error = %refusal, "client refused at the door");
-            return;
+            return None;
         }
         Err(error) => {
             tracing::debug!(event = "lost_at_the_door", %peer, %error, "client lost at the door");
-            return;
+            return None;
         }
     };
-    if let Some(client) = Box::pin(login::log_in(greeted, peer, gateway)).await {
-        client.run().await;
-    }
+    Box::pin(login::log_in(greeted, peer, gateway)).await
 }
 
 /// A client that is logged in.
@@ -124,7 +133,7 @@ impl<S> Client<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
         let end = self.converse().await;
         self.abandon_upstream();
         if let End::With(report) = end {

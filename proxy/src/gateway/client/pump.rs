@@ -28,6 +28,8 @@ const UPSTREAM_READ_BYTES: usize = 32 * 1024;
 const CONTROL_BYTES_MAX: usize = 16 << 20;
 /// Shorter runs are copied behind what waits already; longer ones change owner.
 const COPY_BYTES_MAX: usize = 4 * 1024;
+/// What an idle client may keep for its next answer.
+const OUTPUT_BYTES_KEPT: usize = 1024;
 
 /// Why the pump stopped.
 #[derive(Debug)]
@@ -108,7 +110,7 @@ where
                 Poll::Pending => return Ok(()),
             }
         }
-        if self.output.capacity() > COPY_BYTES_MAX {
+        if self.output.capacity() > OUTPUT_BYTES_KEPT {
             self.output = BytesMut::new();
         }
         match Pin::new(&mut self.io).poll_flush(cx) {
@@ -273,11 +275,11 @@ fn pass(rx: &mut BytesMut, run: &mut usize, output: &mut BytesMut) {
     if *run == 0 {
         return;
     }
-    let passed = rx.split_to(*run);
-    *run = 0;
-    if output.is_empty() && passed.len() > COPY_BYTES_MAX {
-        *output = passed;
+    if output.is_empty() && *run > COPY_BYTES_MAX {
+        *output = rx.split_to(*run);
     } else {
-        output.extend_from_slice(&passed);
+        output.extend_from_slice(rx.get(..*run).unwrap_or_default());
+        rx.advance(*run);
     }
+    *run = 0;
 }

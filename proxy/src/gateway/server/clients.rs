@@ -46,9 +46,13 @@ impl ServerApp for ClientService {
         // The concrete type, so that a read costs no second dispatch; TLS is the door's, so it can be nothing else.
         let peer = peer_of(stream.get_socket_digest().as_deref());
         let stream = stream.into_any().downcast::<l4::Stream>().ok()?;
-        let counted = Counted::new(&metrics.clients);
-        client::serve(*stream, peer, Arc::clone(&self.gateway)).await;
-        drop((counted, slot));
+        // pingora's own task has room for a TLS handshake, 9 KB that would last as long as the client.
+        let gateway = Arc::clone(&self.gateway);
+        drop(tokio::spawn(async move {
+            let counted = Counted::new(&gateway.metrics.clients);
+            client::serve(stream, peer, Arc::clone(&gateway)).await;
+            drop((counted, slot));
+        }));
         None
     }
 }

@@ -127,7 +127,7 @@ fn server_conf(config: &Config, run_dir: &RunDir) -> ServerConf {
 
 fn threads(config: &Config) -> usize {
     match config.server.threads {
-        0 => std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get),
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         count => count,
     }
 }
