@@ -188,7 +188,7 @@ fn talk(seed: u64, direct: &Counterpart<'_>, through: &Counterpart<'_>) -> Resul
         let at_once = dice.below(3) == 0 && !lines.contains(&"query DISCARD ALL");
         let ends = |line: &&str| line.starts_with("query") || *line == "sync";
         let parts: Vec<&[&str]> =
-            if at_once { vec![&lines] } else { lines.split_inclusive(|line| ends(&line)).collect() };
+            if at_once { vec![&lines] } else { lines.split_inclusive(|line| ends(line)).collect() };
         for part in parts {
             let expected = comparable(script::say(&mut one, part, direct), at_once);
             let answers = comparable(script::say(&mut other, part, through), at_once);
