@@ -143,7 +143,11 @@ impl GatewayProcess {
         let since = Instant::now();
         loop {
             self.fail_if_ended();
-            if try_http(&self.admin, "/readyz").is_ok_and(|(status, _)| status == 200) {
+            // The admin port and the others are opened side by side: the one may answer before the other listens.
+            let elsewhere = self.environment.iter().rfind(|(name, _)| name == "VITRINE_LISTEN");
+            let listens = elsewhere.is_some_and(|(_, address)| *address != self.listen)
+                || std::net::TcpStream::connect(&self.listen).is_ok();
+            if listens && try_http(&self.admin, "/readyz").is_ok_and(|(status, _)| status == 200) {
                 return;
             }
             assert!(since.elapsed() < Duration::from_secs(30), "not ready: {}", self.log());
