@@ -77,7 +77,13 @@ impl Stage {
 }
 
 fn connect(address: SocketAddr) -> Raw {
-    Raw::connect(address, "postgres", &[("database", "postgres")]).unwrap()
+    let connect = || Raw::connect(address, "postgres", &[("database", "postgres")]);
+    // Open: twice in some hundred runs on an overloaded machine the first connection of a stage ended without
+    // a word; why is not known. Said loudly, so that it is seen when it comes back.
+    connect().unwrap_or_else(|first| {
+        eprintln!("CONNECTED ONLY AT THE SECOND ATTEMPT, the first ended with {first:?}");
+        connect().unwrap()
+    })
 }
 
 fn assert_holds(lines: &[String], what: &str) {
