@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The revision of a document that a writer saw: what `ETag` and `If-Match` carry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct DocumentTag(pub i64);
 
 /// A document to be written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDocument {
     pub title: String,
@@ -18,7 +19,7 @@ pub struct NewDocument {
 }
 
 /// A document as it is kept: `kind` and `name` together are its key within a tenant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Document {
     pub kind: String,
     pub name: String,
@@ -34,7 +35,7 @@ pub struct Document {
 }
 
 /// One entry of a document's history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DocumentRevision {
     pub revision: DocumentTag,
     /// None where it was deleted.
@@ -45,7 +46,7 @@ pub struct DocumentRevision {
 }
 
 /// Settings of one user of the app: one JSON object.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Configuration {
     pub user: String,
     pub settings: Value,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Longest name of a tenant or a user, bytes: PostgreSQL's limit of a name.
@@ -11,7 +12,7 @@ const NAME_BYTES_MAX: usize = 63;
 
 /// The name of a tenant: 1 to 63 bytes of `a-z`, `0-9`, `-`, `_` and `.`, beginning with a letter or a digit. It
 /// becomes the value of the setting `vitrine.tenant`, which row-level security compares with each row.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct Tenant(String);
 
@@ -58,7 +59,7 @@ impl<'de> Deserialize<'de> for Tenant {
 pub type UserName = String;
 
 /// What a key allows. A key has at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Everything that changes nothing.
@@ -70,12 +71,12 @@ pub enum Scope {
 }
 
 /// The public part of a key's name, by which it is listed and revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct KeyId(pub Uuid);
 
 /// A key as it is kept: its secret is never kept, only the SHA-256 of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ApiKey {
     pub id: KeyId,
     pub tenant: Tenant,

@@ -3,15 +3,16 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One version of one insight. UUID version 7: ordered by time of making.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct InsightId(pub Uuid);
 
 /// What became of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InsightState {
     /// The latest version of its key.
@@ -24,7 +25,7 @@ pub enum InsightState {
 
 /// An insight to be made. `kind` and `key` together are its natural key within a tenant: the same one with the same
 /// content again is the same insight, with other content a conflict (supersede it instead).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewInsight {
     pub kind: String,
@@ -62,7 +63,7 @@ fn empty_object() -> Value {
 }
 
 /// What takes the place of an earlier version: all of its content, the kind and key stay.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewVersion {
     pub title: String,
@@ -86,7 +87,7 @@ pub struct NewVersion {
 
 /// An insight as it is kept. `recorded_at` to `superseded_at` (or `retracted_at`) is the time in which the store said so;
 /// `valid_from` to `valid_to` the time in which it is true in the world.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Insight {
     pub id: InsightId,
     pub kind: String,
@@ -111,7 +112,7 @@ pub struct Insight {
 }
 
 /// What an insight rests on, as it is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewEvidence {
     /// The query's text without literals, or its fingerprint, as the gateway names shapes.
@@ -132,7 +133,7 @@ pub struct NewEvidence {
 }
 
 /// Evidence as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
     pub id: Uuid,
     pub insight_id: InsightId,

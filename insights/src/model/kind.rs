@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// How far apart two embeddings are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Distance {
     Cosine,
@@ -14,7 +15,7 @@ pub enum Distance {
 }
 
 /// The embeddings of a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddingSpec {
     /// 1 to 2,000, the most that an HNSW index of `vector` takes.
@@ -23,7 +24,7 @@ pub struct EmbeddingSpec {
 }
 
 /// A kind to be made or changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKind {
     /// 1 to 63 of `a-z`, `0-9`, `-`, `_`, `.`
@@ -40,7 +41,7 @@ pub struct NewKind {
 }
 
 /// A kind as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Kind {
     #[serde(flatten)]
     pub kind: NewKind,

@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::DocumentTag;
 
 /// What is known about a user of the app, long-term, with the roles they have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Profile {
     pub user: String,
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub fields: Map<String, Value>,
     pub roles: Vec<String>,
     pub revision: DocumentTag,
@@ -17,7 +19,7 @@ pub struct Profile {
 }
 
 /// One field of a profile that was changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProfileChange {
     pub user: String,
     /// The name of the field, or `roles`' place `$roles`.

@@ -1,11 +1,12 @@
 //! Search by words, by vector, or by both fused.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Insight, InsightFilter};
 
 /// How to search. Without one: what the request carries, words, an embedding or both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SearchMode {
     Text,
@@ -15,7 +16,7 @@ pub enum SearchMode {
 }
 
 /// A search.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
     /// Words, in the syntax of `websearch_to_tsquery`.
@@ -34,7 +35,7 @@ pub struct SearchRequest {
 }
 
 /// One insight that was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Found {
     pub insight: Insight,
     /// Higher is better; comparable within one answer only.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// One place where a payload does not fit its kind.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Unfit {
     /// JSON Pointer (RFC 6901) into the payload.
     pub pointer: String,
@@ -32,6 +32,9 @@ pub enum Error {
     /// The payload does not fit the kind's schema.
     #[error("the payload does not fit its kind")]
     Unfit(Vec<Unfit>),
+    /// In a bulk write: what is wrong with the insight at this place of the stream, counted from 1.
+    #[error("line {line}: {cause}")]
+    Line { line: u64, cause: Box<Error> },
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),

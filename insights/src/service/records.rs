@@ -33,7 +33,8 @@ pub trait Insights: Send + Sync + 'static {
     /// Makes one.
     async fn create_insight(&self, writer: &Writer, insight: NewInsight) -> Result<Written<Insight>>;
     /// Makes many at the speed of COPY, all or none; answers how many were new and how many were there.
-    /// The stream's errors (a malformed line) end it, and nothing is kept.
+    /// The stream's errors (a malformed line) end it and are answered as they are; nothing is kept. An insight that does
+    /// not fit is [`super::Error::Line`] with its place in the stream.
     async fn create_insights(
         &self,
         writer: &Writer,
@@ -55,7 +56,7 @@ pub trait Insights: Send + Sync + 'static {
 }
 
 /// How a bulk write went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct BulkCount {
     pub created: u64,
     pub unchanged: u64,
@@ -111,11 +112,12 @@ pub trait Profiles: Send + Sync + 'static {
 }
 
 /// A change of a profile.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfilePatch {
     /// `null` removes a field.
     #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, Value>)]
     pub fields: Map<String, Value>,
     #[serde(default)]
     pub roles: Option<Vec<String>>,
@@ -146,9 +148,11 @@ pub trait Feed: Send + Sync + 'static {
 /// Keys of the HTTP API.
 #[async_trait]
 pub trait Keys: Send + Sync + 'static {
-    /// The identity that a key's secret proves, or None. The secret is hashed before it is compared.
+    /// The identity that a key proves, or None. `secret` is all of it, `vtr_<keyid>_<secret>`; what is secret of it is
+    /// hashed before it is compared.
     async fn identify(&self, secret: &str) -> Result<Option<Identity>>;
-    /// Makes a key; the secret is answered this once and never again.
+    /// Makes a key; the secret is answered this once and never again. A label that a living key of the tenant has
+    /// is [`super::Error::Conflict`]: the request that came twice makes one key.
     async fn create_key(&self, tenant: &Tenant, label: &str, scopes: &[Scope]) -> Result<(ApiKey, String)>;
     async fn keys(&self, tenant: &Tenant) -> Result<Vec<ApiKey>>;
     async fn revoke_key(&self, tenant: &Tenant, id: KeyId) -> Result<()>;
@@ -161,7 +165,7 @@ pub trait Health: Send + Sync + 'static {
 }
 
 /// What the server behind the store can do.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct Capabilities {
     /// pgvector is there.
     pub vector_search: bool,
