@@ -45,6 +45,31 @@ fn the_shipped_file_is_the_reference_and_equals_the_defaults() {
     assert_eq!(settings(&from_file), settings(&from_nothing));
 }
 
+#[test]
+fn a_variable_may_name_a_file_that_holds_its_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("url");
+    std::fs::write(&path, "postgres://u:pass@h/shop\n").unwrap();
+    let path = path.display().to_string();
+    let config = accepted("", &[("VITRINE_CUSTOMER_URL_FILE", &path)]);
+    assert_eq!(config.databases.len(), 1, "{config:?}");
+    assert!(!format!("{config:?}").contains("pass"));
+
+    let (_, mistakes) = read("", &[("VITRINE_CUSTOMER_URL_FILE", "/nowhere/url")]);
+    assert!(
+        mistakes[0].starts_with("environment: VITRINE_CUSTOMER_URL_FILE: cannot read /nowhere/url"),
+        "{mistakes:?}"
+    );
+
+    let both = [("VITRINE_CUSTOMER_URL_FILE", path.as_str()), ("VITRINE_CUSTOMER_URL", "postgres://u@h/shop")];
+    let (_, mistakes) = read("", &both);
+    assert!(mistakes[0].contains("VITRINE_CUSTOMER_URL is set as well"), "{mistakes:?}");
+
+    // A setting of its own that ends in _FILE is that setting.
+    let (_, mistakes) = read("", &[("VITRINE_CUSTOMER_URL", "postgres://u@h/shop"), ("VITRINE_NOTHING_FILE", "x")]);
+    assert!(mistakes[0].contains("no setting has this name"), "{mistakes:?}");
+}
+
 /// Everything but the places where values were given.
 fn settings(config: &Config) -> String {
     let shown = format!("{config:?}");

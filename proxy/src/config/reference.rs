@@ -20,6 +20,7 @@ pub fn reference() -> String {
     let mut out = String::from(
         "# Vitrine's configuration, complete. Every value here is the built-in default; what has none is commented out.\n\
          # Each value can be given by the environment variable in brackets instead, and the environment beats this file.\n\
+         # A variable with _FILE added to its name is the path of a file that holds the value, as secrets are mounted.\n\
          # This file is what `vitrine config reference` prints; a test holds them equal.\n",
     );
     for section in sections() {

@@ -49,13 +49,36 @@ impl Source {
                 Some(key) => {
                     self.given.insert(key, Given { raw: Raw::Environment(text.clone()), origin });
                 }
-                None => self.mistakes.push(Mistake {
-                    origin,
-                    key: String::new(),
-                    message: "no setting has this name, see `vitrine config reference`".to_owned(),
-                }),
+                None => self.add_named_file(environment, name, text, &key_of),
             }
         }
+    }
+
+    /// `VITRINE_X_FILE` names a file that holds the value of `VITRINE_X`, as images of databases do it: the way of a
+    /// secret that must not stand in an environment. Line ends at the end of the file do not count.
+    fn add_named_file(
+        &mut self,
+        environment: &Environment,
+        name: &str,
+        path: &str,
+        key_of: &impl Fn(&str) -> Option<String>,
+    ) {
+        let plain = name.strip_suffix("_FILE").unwrap_or_default();
+        let message = match key_of(plain) {
+            None => "no setting has this name, see `vitrine config reference`".to_owned(),
+            Some(_) if environment.get(plain).is_some_and(|text| !text.is_empty()) => {
+                format!("{plain} is set as well, one of the two must go")
+            }
+            Some(key) => match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    let raw = Raw::Environment(text.trim_end_matches(['\r', '\n']).to_owned());
+                    self.given.insert(key, Given { raw, origin: Origin::Environment(name.to_owned()) });
+                    return;
+                }
+                Err(error) => format!("cannot read {path}: {error}"),
+            },
+        };
+        self.mistakes.push(Mistake { origin: Origin::Environment(name.to_owned()), key: String::new(), message });
     }
 
     /// Takes one value out; a bad one becomes a mistake and counts as not given.
