@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod hash_password;
 mod health;
+mod insights;
 mod serve;
 mod snapshot;
 mod verify;
@@ -44,6 +45,14 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Make a SCRAM verifier for the users file from the password on standard input.
     HashPassword(hash_password::HashPassword),
+    /// Bring the tables of the insight store to this program's version.
+    ///
+    /// The SQL files are in the program. Each is applied once, in a transaction of its own; a file that was altered or went
+    /// missing since, or that comes late, is refused by name. Two that start at once migrate once. Exit code 0 when the
+    /// tables are up to date, 1 when a file failed (it was rolled back) or, with `status` and `plan`, when something is
+    /// pending, 65 when files and history contradict each other, 69 when the database cannot be reached, 75 when another
+    /// program kept it for too long, 78 when the configuration is wrong.
+    Migrate(insights::Migrate),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(health::Health),
     /// Attack the database through the gateway, and report what became of each attempt.
@@ -66,6 +75,7 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::Doctor(doctor) => doctor.run(environment),
         Command::HashPassword(hash) => hash.run(),
         Command::Health(health) => health.run(environment),
+        Command::Migrate(migrate) => migrate.run(environment),
         Command::Verify(verify) => verify.run(environment),
         Command::Snapshot(snapshot) => snapshot.run(),
     }
