@@ -195,13 +195,13 @@ impl Catalog {
         &self.objects.operator_classes
     }
 
-    /// A type's name as a user writes it: `pg_catalog` left out, arrays with brackets.
+    /// A type's name as PostgreSQL prints it (`format_type`): `pg_catalog` left out, arrays with brackets.
     #[must_use]
     pub fn type_name(&self, oid: Oid) -> String {
         match self.type_of(oid) {
             None => format!("type {oid}"),
             Some(Type { kind: TypeKind::Array(element), .. }) => format!("{}[]", self.type_name(*element)),
-            Some(found) if &*found.schema == "pg_catalog" => found.name.to_string(),
+            Some(found) if &*found.schema == "pg_catalog" => standard(&found.name).to_owned(),
             Some(found) => format!("{}.{}", found.schema, found.name),
         }
     }
@@ -211,6 +211,27 @@ impl Catalog {
     pub fn signature(&self, function: &Function) -> String {
         let types: Vec<String> = function.arguments.iter().map(|oid| self.type_name(*oid)).collect();
         format!("{}.{}({})", function.schema, function.name, types.join(", "))
+    }
+}
+
+/// The SQL standard's name of a type where `format_type` prints it.
+fn standard(name: &str) -> &str {
+    match name {
+        "bool" => "boolean",
+        "bpchar" => "character",
+        "char" => "\"char\"",
+        "float4" => "real",
+        "float8" => "double precision",
+        "int2" => "smallint",
+        "int4" => "integer",
+        "int8" => "bigint",
+        "time" => "time without time zone",
+        "timetz" => "time with time zone",
+        "timestamp" => "timestamp without time zone",
+        "timestamptz" => "timestamp with time zone",
+        "varbit" => "bit varying",
+        "varchar" => "character varying",
+        other => other,
     }
 }
 

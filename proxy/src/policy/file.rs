@@ -145,6 +145,11 @@ impl Policy {
         listed(&self.foreign_tables, schema, name)
     }
 
+    /// Whether `schema.name` is hidden by a line of this policy rather than by the built-in list.
+    pub(super) fn hides_itself(&self, qualified: &str) -> bool {
+        qualified.split_once('.').is_some_and(|(schema, name)| listed(&self.hidden_relations, schema, name))
+    }
+
     pub(super) fn hides(&self, schema: &str, name: &str) -> bool {
         if listed(&self.hidden_relations, schema, name) {
             return true;
@@ -239,7 +244,8 @@ fn normal_type(name: &str) -> String {
         "double precision" => "float8",
         "decimal" => "numeric",
         "character varying" => "varchar",
-        "character" => "bpchar",
+        "character" | "char" => "bpchar",
+        "\"char\"" => "char",
         "timestamp with time zone" => "timestamptz",
         "timestamp without time zone" => "timestamp",
         "time with time zone" => "timetz",
@@ -328,16 +334,23 @@ fn fault(key: &str, name: &str) -> Option<&'static str> {
     });
     match key {
         "settings" if name.contains(['*', ' ']) => Some("the name of one setting is wanted"),
-        "settings" if REFUSED_SETTINGS.contains(&name) => Some("this setting would open a wall and cannot be allowed"),
+        "settings" if is_refused_setting(name) => Some("this setting would open a wall and cannot be allowed"),
         "settings" => None,
         "custom_settings" if !qualified => Some("a name with a prefix is wanted: \"app.tenant_id\" or \"app.*\""),
         "functions" if name.contains('*') => Some("functions are named one by one"),
+        "functions" if list::never(&normal(name)).is_some() => {
+            Some("this function would open a wall and cannot be allowed")
+        }
         _ if !qualified => Some("the name needs its schema: \"schema.name\""),
         _ => None,
     }
 }
 
-/// What no policy can hand to a client.
+/// Whether no policy can hand that setting to a client.
+pub(super) fn is_refused_setting(name: &str) -> bool {
+    REFUSED_SETTINGS.contains(&name)
+}
+
 const REFUSED_SETTINGS: &[&str] = &[
     "role",
     "session_authorization",

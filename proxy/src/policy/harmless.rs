@@ -1,11 +1,8 @@
 //! Which functions are harmless: the heart of the policy. Everything else asks here.
 
-use crate::catalog::{Catalog, Function, FunctionKind, Oid, Origin, TreeUses, Volatility};
-use crate::sql::{Denial, Rule};
-use crate::wire::sqlstate::SqlState;
-
 use super::Policy;
-use super::list;
+use super::list::{self, Remedy};
+use crate::catalog::{Catalog, Function, FunctionKind, Oid, Origin, TreeUses, Volatility};
 
 /// Why a function is not harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +10,7 @@ pub(super) enum Reason {
     /// It takes text and runs it as SQL, or as a type's or a relation's name.
     TextAsCode,
     /// A built-in that writes, waits, signals or leaves the database.
-    Builtin,
+    Builtin(Remedy),
     /// The policy says no.
     Policy,
     /// Of an extension that leaves the database or runs text.
@@ -67,7 +64,12 @@ fn builtin(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<()
     }
     let volatile = function.volatility == Volatility::Volatile && function.kind != FunctionKind::Aggregate;
     let harmless = if volatile { list::is_harmless_volatile(&function.name) } else { !list::is_denied(&function.name) };
-    if harmless || policy.allows_function(catalog, function) { Ok(()) } else { Err(Reason::Builtin) }
+    if harmless {
+        return Ok(());
+    }
+    let remedy = list::remedy(&function.name, function.arguments.len());
+    let allowed = !matches!(remedy, Remedy::Never(_)) && policy.allows_function(catalog, function);
+    if allowed { Ok(()) } else { Err(Reason::Builtin(remedy)) }
 }
 
 /// An aggregate is what it is made of.
@@ -96,36 +98,4 @@ fn of_extension(extension: &str, function: &Function) -> Result<(), Reason> {
         return Ok(());
     }
     Err(Reason::VolatileExtension(extension.to_owned()))
-}
-
-/// The refusal of a function by name; `rule` says how the statement comes to call it.
-pub(super) fn refusal(catalog: &Catalog, function: &Function, reason: &Reason, rule: Rule) -> Denial {
-    let signature = catalog.signature(function);
-    let rule = if *reason == Reason::TextAsCode && rule == Rule::Function { Rule::TextAsCode } else { rule };
-    let denial = Denial::new(rule, SqlState::INSUFFICIENT_PRIVILEGE, format!("function {signature} is not permitted"));
-    explained(denial, &signature, &function.name, reason)
-}
-
-/// Detail and hint for a reason.
-pub(super) fn explained(denial: Denial, signature: &str, name: &str, reason: &Reason) -> Denial {
-    let line = format!("to allow it, add to the policy: functions = [\"{signature}\"]");
-    match reason {
-        Reason::TextAsCode => denial.detail("it runs text that was never reviewed").hint("write the query itself"),
-        Reason::Builtin if name == "set_config" => {
-            denial.detail("it changes settings past the gateway").hint("use SET or SET LOCAL")
-        }
-        Reason::Builtin if matches!(name, "txid_current" | "pg_current_xact_id") => {
-            denial.detail("it assigns a transaction ID").hint("use pg_current_xact_id_if_assigned()")
-        }
-        Reason::Builtin => denial.detail("it does more than read"),
-        Reason::Policy => denial.detail("the policy denies it"),
-        Reason::Leaves(extension) => {
-            denial.detail(format!("extension {extension} can leave the database or run text as SQL")).hint(line)
-        }
-        Reason::VolatileExtension(extension) => {
-            denial.detail(format!("extension {extension} declares it volatile: it may do more than read")).hint(line)
-        }
-        Reason::NotNamed => denial.detail("functions of this database run only when the policy names them").hint(line),
-        Reason::Missing => denial.detail("the catalog does not hold all that it refers to"),
-    }
 }

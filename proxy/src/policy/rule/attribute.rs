@@ -4,7 +4,8 @@
 
 use crate::catalog::{CastContext, Function, Knowledge, Oid, Relation, TypeKind};
 use crate::policy::case::{Call, Case};
-use crate::policy::harmless::{judge, refusal};
+use crate::policy::explain::refusal;
+use crate::policy::harmless::judge;
 use crate::sql::{Denial, FieldRef, FieldSource, Rule};
 
 use super::relation::ancestors;

@@ -2,7 +2,8 @@
 
 use crate::catalog::{Function, FunctionKind, Knowledge};
 use crate::policy::case::{Call, Case};
-use crate::policy::harmless::{judge, refusal};
+use crate::policy::explain::refusal;
+use crate::policy::harmless::judge;
 use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -128,10 +129,16 @@ fn unknown(case: &Case<'_>, call: &FunctionRef) -> Denial {
     let message = format!("function {name} does not exist");
     let denial = Denial::new(Rule::UnknownFunction, SqlState::UNDEFINED_FUNCTION, message).at(call.position);
     if case.catalog.functions(&call.name).any(|function| case.reaches(call.schema.as_deref(), &function.schema)) {
-        return denial.detail("no function of that name takes as many arguments");
+        return denial
+            .detail("no function of that name takes as many arguments")
+            .hint("check the arguments, and add explicit type casts");
     }
     match case.catalog.knowledge() {
-        Knowledge::Offline => denial.detail("it is not one of PostgreSQL's own, and no database was asked"),
-        Knowledge::Live | Knowledge::Unavailable => denial,
+        Knowledge::Offline => denial
+            .detail("it is not one of PostgreSQL's own, and no database was asked")
+            .hint("ask the database with --customer-url"),
+        Knowledge::Live | Knowledge::Unavailable => {
+            denial.hint("check its name and its schema: search_path may not lead there")
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::catalog::{Knowledge, Operator, Origin};
 use crate::policy::case::Case;
-use crate::policy::harmless::{Reason, explained, judge};
+use crate::policy::explain::explained;
+use crate::policy::harmless::{Reason, judge};
 use crate::sql::{Denial, OperatorRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -75,7 +76,7 @@ fn refusal(case: &Case<'_>, operator: &Operator, reason: &Reason) -> Denial {
         return denial.detail("the catalog does not hold its function");
     };
     let called = case.catalog.signature(function);
-    let mut denial = explained(denial, &called, &function.name, reason);
+    let mut denial = explained(denial, &called, reason);
     denial.detail = Some(format!("it calls {called}, which is not permitted"));
     if *reason == Reason::NotNamed {
         denial.hint = Some(format!("to allow it, add to the policy: operators = [\"{signature}\"]"));

@@ -1,6 +1,7 @@
 //! Relations: what a name means, and everything that reading it implies.
 
 use crate::catalog::{Knowledge, Oid, Origin, Relation, RelationKind};
+use crate::policy::Policy;
 use crate::policy::case::Case;
 use crate::sql::{Denial, RelationRef, Rule};
 use crate::wire::sqlstate::SqlState;
@@ -51,7 +52,7 @@ fn resolve<'a>(case: &Case<'a>, reference: &RelationRef) -> Result<Option<&'a Re
         Knowledge::Live => Ok(found),
         Knowledge::Offline => {
             if case.policy.hides(schema.unwrap_or("public"), &reference.name) {
-                return Err(hidden(&name).at(reference.position));
+                return Err(hidden(case.policy, &name).at(reference.position));
             }
             let own = schema.is_some_and(|schema| schema == "pg_catalog" || schema == "information_schema");
             if own || schema.is_some_and(|schema| schema.starts_with("pg_temp")) {
@@ -67,9 +68,15 @@ fn unknown(name: &str, position: Option<usize>) -> Denial {
     Denial::new(Rule::UnknownRelation, SqlState::UNDEFINED_TABLE, message).at(position)
 }
 
-fn hidden(name: &str) -> Denial {
-    Denial::new(Rule::Relation, SqlState::INSUFFICIENT_PRIVILEGE, format!("relation {name} is not permitted"))
-        .detail("the policy hides it")
+fn hidden(policy: &Policy, name: &str) -> Denial {
+    let denial =
+        Denial::new(Rule::Relation, SqlState::INSUFFICIENT_PRIVILEGE, format!("relation {name} is not permitted"));
+    if policy.hides_itself(name) {
+        return denial.detail("the policy hides it").hint("to show it, take it out of hidden_relations in the policy");
+    }
+    denial
+        .detail("it holds secrets of the server, or values past the privileges on their tables")
+        .hint(format!("to show it, add to the policy: shown_relations = [\"{name}\"]"))
 }
 
 /// Where a relation comes from: named in the text, or read by a view that is.
@@ -85,7 +92,7 @@ impl Reading<'_> {
         // PostgreSQL's own views mask what they read.
         let masked = self.through.is_some_and(|view| view.origin == Origin::Builtin);
         if !masked && case.policy.hides(&relation.schema, &relation.name) {
-            return Err(self.refused(hidden(&relation.qualified())));
+            return Err(self.refused(hidden(case.policy, &relation.qualified())));
         }
         if !case.seen_relations.insert((relation.oid, only)) {
             return Ok(());

@@ -1,7 +1,8 @@
 //! Statements that change the session: SET is an allow list with bounds.
 
 use crate::policy::case::Case;
-use crate::policy::list::{Check, check_of};
+use crate::policy::file::is_refused_setting;
+use crate::policy::list::{Check, check_of, is_parameter};
 use crate::policy::{Policy, SettingBounds};
 use crate::sql::{Assigned, Assignment, Denial, Kind, Rule, SetValue};
 use crate::wire::sqlstate::SqlState;
@@ -64,7 +65,8 @@ fn set(policy: &Policy, name: &str, value: &SetValue) -> Result<(), Denial> {
     let name = name.to_ascii_lowercase();
     if matches!(name.as_str(), "role" | "session_authorization") {
         let message = format!("parameter \"{name}\" cannot be set through the gateway");
-        return Err(Denial::new(Rule::Identity, SqlState::INSUFFICIENT_PRIVILEGE, message));
+        let denial = Denial::new(Rule::Identity, SqlState::INSUFFICIENT_PRIVILEGE, message);
+        return Err(denial.hint("connect as the user whose rights are meant"));
     }
     let Some(check) = check_of(&name) else {
         return if policy.allows_setting(&name) { Ok(()) } else { Err(not_listed(&name)) };
@@ -73,7 +75,8 @@ fn set(policy: &Policy, name: &str, value: &SetValue) -> Result<(), Denial> {
         // Its default is read-write, whatever the session was pinned to: within a block it would open the transaction.
         SetValue::Default if name == "transaction_read_only" => {
             let message = "transaction read-write mode cannot be set through the gateway";
-            Err(Denial::new(Rule::ReadWriteTransaction, SqlState::READ_ONLY_SQL_TRANSACTION, message))
+            let denial = Denial::new(Rule::ReadWriteTransaction, SqlState::READ_ONLY_SQL_TRANSACTION, message);
+            Err(denial.hint("every transaction here is read-only"))
         }
         // The default is the server's, or what the session was pinned to at its start.
         SetValue::Default => Ok(()),
@@ -82,12 +85,17 @@ fn set(policy: &Policy, name: &str, value: &SetValue) -> Result<(), Denial> {
 }
 
 fn not_listed(name: &str) -> Denial {
+    if !is_parameter(name) {
+        let message = format!("unrecognized configuration parameter \"{name}\"");
+        return Denial::new(Rule::Setting, SqlState::UNDEFINED_OBJECT, message);
+    }
     let message = format!("parameter \"{name}\" cannot be set through the gateway");
     let denial = Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message);
     match name.split_once('.') {
         Some((prefix, _)) => denial.hint(format!(
             "to allow it, add to the policy: custom_settings = [\"{name}\"], or [\"{prefix}.*\"] for all of that prefix"
         )),
+        None if is_refused_setting(name) => denial.hint("it would open a wall, and no policy can allow it"),
         None => denial.hint(format!("if it is harmless, add to the policy: settings = [\"{name}\"]")),
     }
 }

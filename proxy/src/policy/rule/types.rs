@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use crate::catalog::{Cast, CastContext, Knowledge, Oid, Origin, Type, TypeKind};
 use crate::policy::case::Case;
-use crate::policy::harmless::{Reason, explained, judge_oid, judge_tree};
+use crate::policy::explain::explained;
+use crate::policy::harmless::{Reason, judge_oid, judge_tree};
 use crate::policy::reach::parts;
 use crate::sql::{Denial, Rule, TypeRef};
 use crate::wire::sqlstate::SqlState;
@@ -108,7 +109,7 @@ fn refusal(case: &Case<'_>, found: &Type, detail: &str, reason: &Reason) -> Deni
     let name = case.catalog.type_name(found.oid);
     let message = format!("type {name} is not permitted");
     let denial = Denial::new(Rule::Type, SqlState::INSUFFICIENT_PRIVILEGE, message);
-    let mut denial = explained(denial, &name, &name, reason);
+    let mut denial = explained(denial, &name, reason);
     denial.detail = Some(detail.to_owned());
     denial.hint = Some(format!("to allow it, add to the policy: types = [\"{name}\"]"));
     denial
@@ -166,7 +167,7 @@ fn harmless_cast(case: &Case<'_>, cast: &Cast) -> Result<(), Denial> {
     let denial = Denial::new(Rule::Type, SqlState::INSUFFICIENT_PRIVILEGE, message);
     let signature = case.catalog.function(cast.function).map(|function| case.catalog.signature(function));
     let signature = signature.unwrap_or_default();
-    let mut denial = explained(denial, &signature, &signature, &reason);
+    let mut denial = explained(denial, &signature, &reason);
     denial.detail = Some(format!("it calls {signature}, which is not permitted"));
     Err(denial)
 }
@@ -187,7 +188,7 @@ fn comparisons(case: &Case<'_>) -> Result<(), Denial> {
             let denial = Denial::new(Rule::Operator, SqlState::INSUFFICIENT_PRIVILEGE, message);
             let signature = case.catalog.function(*oid).map(|function| case.catalog.signature(function));
             let signature = signature.unwrap_or_default();
-            let mut denial = explained(denial, &signature, &signature, &reason);
+            let mut denial = explained(denial, &signature, &reason);
             denial.detail = Some(format!("its operator class calls {signature}, which is not permitted"));
             return Err(denial);
         }

@@ -1,8 +1,9 @@
 //! Views, row security policies and virtual columns: what their stored definitions call.
 
-use crate::catalog::{Relation, TreeUses};
+use crate::catalog::{Relation, RelationKind, TreeUses};
 use crate::policy::case::Case;
-use crate::policy::harmless::{explained, judge_tree};
+use crate::policy::explain::explained;
+use crate::policy::harmless::judge_tree;
 use crate::sql::{Denial, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -45,9 +46,12 @@ pub(super) fn implied(
 
 fn calls(case: &mut Case<'_>, relation: &Relation, uses: &TreeUses, reading: Reading<'_>) -> Result<(), Denial> {
     if let Err((called, reason)) = judge_tree(case.catalog, case.policy, uses) {
-        let name = called.split('(').next().unwrap_or_default().to_owned();
-        let mut denial = explained(refusal(relation, ""), &called, &name, &reason);
+        let mut denial = explained(refusal(relation, ""), &called, &reason);
         denial.detail = Some(format!("its definition calls {called}, which is not permitted"));
+        if relation.kind == RelationKind::View {
+            let name = relation.qualified();
+            denial = denial.hint(format!("to trust it with what it calls, add to the policy: views = [\"{name}\"]"));
+        }
         return Err(denial.at(reading.position));
     }
     let catalog = case.catalog;

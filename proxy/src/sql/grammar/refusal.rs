@@ -11,7 +11,7 @@ use super::nodes::{
 use crate::sql::denial::{Denial, Rule};
 use crate::wire::sqlstate::SqlState;
 
-const READ_ONLY_HINT: &str = "this gateway answers reads; connect to the database itself to change it";
+pub(super) const READ_ONLY_HINT: &str = "this gateway answers reads; connect to the database itself to change it";
 
 fn read_only(rule: Rule, tag: &str, position: Option<usize>) -> Denial {
     Denial::new(rule, SqlState::READ_ONLY_SQL_TRANSACTION, format!("cannot execute {tag} through a read-only gateway"))
@@ -61,16 +61,19 @@ pub(super) fn statement(statement: &NodeEnum, words: &str, position: usize) -> D
             Rule::Notification,
             SqlState::FEATURE_NOT_SUPPORTED,
             "LISTEN is not supported: connections to the database are shared".to_owned(),
-        ),
+        )
+        .hint("connect to the database itself to wait for notifications, or ask again from time to time"),
         NodeEnum::DoStmt(_) | NodeEnum::CallStmt(_) => {
             refused(Rule::Code, SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied for {words}"))
                 .detail("the code that it runs cannot be reviewed")
+                .hint("write the reads as SELECT statements; a function that only reads can be called in one when the policy names it")
         }
         NodeEnum::ConstraintsSetStmt(_) => refused(
             Rule::UnsupportedStatement,
             SqlState::FEATURE_NOT_SUPPORTED,
             "SET CONSTRAINTS is not supported: nothing is written here".to_owned(),
-        ),
+        )
+        .hint(READ_ONLY_HINT),
         readable_statements!()
         | statement_parts!()
         | plain_expressions!()

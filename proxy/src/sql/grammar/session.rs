@@ -114,6 +114,7 @@ pub(super) fn transaction(statement: &TransactionStmt, position: usize) -> Resul
                 SqlState::FEATURE_NOT_SUPPORTED,
                 "two-phase commit is not supported: nothing is written here",
             )
+            .hint("end the transaction with COMMIT or ROLLBACK")
             .at(position));
         }
         Ok(TransactionStmtKind::Undefined) | Err(_) => return Err(unsupported("this transaction statement")),

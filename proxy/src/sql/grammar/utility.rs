@@ -200,5 +200,6 @@ fn unknown_option(statement: &str, position: Option<usize>) -> Denial {
         SqlState::FEATURE_NOT_SUPPORTED,
         format!("{statement} option is not supported"),
     )
+    .hint("only options that the gateway knows to be harmless pass")
     .at(position)
 }
