@@ -1,11 +1,13 @@
 //! The insight store: what an AI insight app derives, kept in a database of its own, apart from the customer's.
 //!
+//! - [`http`]: the HTTP API over any store.
 //! - [`migrate`]: brings the tables of a database to the program's version.
 //! - [`model`]: the values, parsed once; holding one means that it is well formed.
 //! - [`service`]: what can be asked of a store, as traits. HTTP routes know these and nothing below them.
 //!
 //! This crate knows nothing of the gateway that hosts it.
 
+pub mod http;
 pub mod migrate;
 pub mod model;
 pub mod service;
