@@ -9,8 +9,15 @@ use crate::service::ProfilePatch;
 
 /// Longest name or key, bytes: it stands in an index, whose rows PostgreSQL bounds.
 const NAME_BYTES_MAX: usize = 255;
+/// Longest natural key, bytes.
+const KEY_BYTES_MAX: usize = 512;
 /// Longest title, bytes.
-const TITLE_BYTES_MAX: usize = 4_096;
+const TITLE_BYTES_MAX: usize = 1_000;
+/// Longest prose, bytes: what is searched by full text has a bound in PostgreSQL.
+const PROSE_BYTES_MAX: usize = 131_072;
+/// Longest text of evidence, bytes, and the most relations.
+const EVIDENCE_BYTES_MAX: usize = 65_536;
+const RELATIONS_MAX: usize = 1_000;
 /// Longest embedding, dimensions: what an HNSW index of pgvector takes.
 const DIMENSIONS_MAX: usize = 2_000;
 /// Years that every PostgreSQL and every client can write.
@@ -50,9 +57,44 @@ impl Faults {
         }
     }
 
+    fn key(&mut self, key: Option<&String>) {
+        if key.is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
+            self.add("/key", "must have 1 to 512 bytes");
+        }
+    }
+
     fn title(&mut self, title: &str) {
         if title.trim().is_empty() || title.len() > TITLE_BYTES_MAX {
-            self.add("/title", "must have 1 to 4096 bytes that are not all white space");
+            self.add("/title", "must have 1 to 1000 bytes that are not all white space");
+        }
+    }
+
+    fn at_most(&mut self, pointer: impl Into<String>, text: Option<&String>, bytes_max: usize) {
+        if text.is_some_and(|text| text.len() > bytes_max) {
+            self.add(pointer, &format!("must have at most {bytes_max} bytes"));
+        }
+    }
+
+    fn confidence(&mut self, confidence: Option<f64>) {
+        if confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
+            self.add("/confidence", "must be 0 to 1");
+        }
+    }
+
+    /// `valid_from` until `valid_to`.
+    fn validity(&mut self, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) {
+        self.time("/valid_from", from);
+        self.time("/valid_to", to);
+        if let (Some(from), Some(to)) = (from, to)
+            && to <= from
+        {
+            self.add("/valid_to", "must be later than valid_from");
+        }
+    }
+
+    fn evidence(&mut self, evidence: &[NewEvidence]) {
+        for (index, evidence) in evidence.iter().enumerate() {
+            check_evidence(&format!("/evidence/{index}"), evidence, self);
         }
     }
 
@@ -83,45 +125,27 @@ impl Checked for NewVersion {
     fn check(&self, faults: &mut Faults) {
         faults.title(&self.title);
         faults.object("/payload", &self.payload);
-        if self.confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
-            faults.add("/confidence", "must be 0 to 1");
-        }
-        faults.time("/valid_from", self.valid_from);
-        faults.time("/valid_to", self.valid_to);
+        faults.at_most("/body", self.body.as_ref(), PROSE_BYTES_MAX);
+        faults.confidence(self.confidence);
+        faults.validity(self.valid_from, self.valid_to);
         faults.time("/expires_at", self.expires_at);
-        if let (Some(from), Some(to)) = (self.valid_from, self.valid_to)
-            && to <= from
-        {
-            faults.add("/valid_to", "must be later than valid_from");
-        }
         faults.embedding(self.embedding.as_ref());
-        for (index, evidence) in self.evidence.iter().enumerate() {
-            check_evidence(&format!("/evidence/{index}"), evidence, faults);
-        }
+        faults.evidence(&self.evidence);
     }
 }
 
 impl Checked for NewInsight {
     fn check(&self, faults: &mut Faults) {
         faults.name("/kind", &self.kind);
-        faults.optional_name("/key", self.key.as_ref());
+        faults.key(self.key.as_ref());
         faults.title(&self.title);
         faults.object("/payload", &self.payload);
-        if self.confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
-            faults.add("/confidence", "must be 0 to 1");
-        }
-        faults.time("/valid_from", self.valid_from);
-        faults.time("/valid_to", self.valid_to);
+        faults.at_most("/body", self.body.as_ref(), PROSE_BYTES_MAX);
+        faults.confidence(self.confidence);
+        faults.validity(self.valid_from, self.valid_to);
         faults.time("/expires_at", self.expires_at);
-        if let (Some(from), Some(to)) = (self.valid_from, self.valid_to)
-            && to <= from
-        {
-            faults.add("/valid_to", "must be later than valid_from");
-        }
         faults.embedding(self.embedding.as_ref());
-        for (index, evidence) in self.evidence.iter().enumerate() {
-            check_evidence(&format!("/evidence/{index}"), evidence, faults);
-        }
+        faults.evidence(&self.evidence);
     }
 }
 
@@ -135,6 +159,12 @@ fn check_evidence(at: &str, evidence: &NewEvidence, faults: &mut Faults) {
     if evidence.query_shape.trim().is_empty() {
         faults.add(format!("{at}/query_shape"), "must not be empty");
     }
+    faults.at_most(format!("{at}/query_shape"), Some(&evidence.query_shape), EVIDENCE_BYTES_MAX);
+    faults.at_most(format!("{at}/receipt"), evidence.receipt.as_ref(), EVIDENCE_BYTES_MAX);
+    faults.at_most(format!("{at}/note"), evidence.note.as_ref(), EVIDENCE_BYTES_MAX);
+    if evidence.relations.len() > RELATIONS_MAX {
+        faults.add(format!("{at}/relations"), "must be at most 1000");
+    }
     for (index, relation) in evidence.relations.iter().enumerate() {
         faults.name(&format!("{at}/relations/{index}"), relation);
     }
@@ -144,6 +174,9 @@ fn check_evidence(at: &str, evidence: &NewEvidence, faults: &mut Faults) {
 impl Checked for NewKind {
     fn check(&self, faults: &mut Faults) {
         faults.name("/name", &self.name);
+        if self.retention_days.is_some_and(|days| !(1..=36_500).contains(&days)) {
+            faults.add("/retention_days", "must be 1 to 36500");
+        }
         if !self.schema.is_object() && !self.schema.is_boolean() {
             faults.add("/schema", "must be a JSON Schema: an object or a boolean");
         }
@@ -163,13 +196,14 @@ impl Checked for NewMemory {
     fn check(&self, faults: &mut Faults) {
         faults.optional_name("/user", self.user.as_ref());
         faults.optional_name("/session", self.session.as_ref());
-        faults.optional_name("/key", self.key.as_ref());
+        faults.key(self.key.as_ref());
         if self.session.is_some() && self.user.is_none() {
             faults.add("/session", "belongs to a user: name the user too");
         }
         if self.text.trim().is_empty() {
             faults.add("/text", "must not be empty");
         }
+        faults.at_most("/text", Some(&self.text), PROSE_BYTES_MAX);
         if !self.attributes.is_null() {
             faults.object("/attributes", &self.attributes);
         }
@@ -180,7 +214,11 @@ impl Checked for NewMemory {
 impl Checked for ProfilePatch {
     fn check(&self, faults: &mut Faults) {
         for field in self.fields.keys() {
-            faults.name(&format!("/fields/{}", field.replace('~', "~0").replace('/', "~1")), field);
+            let pointer = format!("/fields/{}", field.replace('~', "~0").replace('/', "~1"));
+            faults.name(&pointer, field);
+            if field == "$roles" {
+                faults.add(pointer, "is the place of the roles in the history, not a field");
+            }
         }
         for (index, role) in self.roles.iter().flatten().enumerate() {
             faults.name(&format!("/roles/{index}"), role);

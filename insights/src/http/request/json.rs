@@ -203,9 +203,7 @@ mod tests {
         assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert!(body_of(wrong).contains("/evidence/0/query_shape"));
         assert!(body_of(refused(r#"{"kind":"k","title":"t","extra":1}"#)).contains("/extra"));
-        for malformed in
-            ["", "{", "{\"kind\":}", "{\"payload\":1e999}", "{\"title\":\"\\ud800\"}", "\u{feff}{}"]
-        {
+        for malformed in ["", "{", "{\"kind\":}", "{\"payload\":1e999}", "{\"title\":\"\\ud800\"}", "\u{feff}{}"] {
             assert_eq!(refused(malformed).status(), StatusCode::BAD_REQUEST, "{malformed}");
         }
         let twice = refused(r#"{"kind":"k","title":"t"} {}"#);
