@@ -18,7 +18,7 @@ mod raw;
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
 mod reply;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use gateway_process::GatewayProcess;
@@ -48,7 +48,7 @@ fn memory(gateway: &GatewayProcess) -> (usize, usize) {
 fn drain(client: &mut Raw) -> usize {
     let (mut total, mut chunk, mut tail) = (0, vec![0; MIB], Vec::new());
     loop {
-        let count = client.socket.read(&mut chunk).unwrap();
+        let count = client.read(&mut chunk).unwrap();
         assert_ne!(count, 0, "closed after {total} bytes");
         total += count;
         tail.extend_from_slice(&chunk[count.saturating_sub(6)..count]);

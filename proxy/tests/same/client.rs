@@ -53,7 +53,11 @@ impl Client {
                 }
             }
             let mut space = [0; 65536];
-            let read = self.socket.read(&mut space).unwrap();
+            let read = match self.socket.read(&mut space) {
+                // The process was stopped for a moment (signal(7)).
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read.unwrap(),
+            };
             assert!(read > 0, "the connection was closed after {}", shown(&messages));
             self.rx.extend(&space[..read]);
         }

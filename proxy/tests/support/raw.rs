@@ -36,7 +36,10 @@ impl Raw {
             Self { socket, input: Vec::new(), decoder: Decoder::default(), key: (0, 0), parameters: Vec::new() };
         raw.send(&startup(user, parameters));
         loop {
-            let Some((tag, body)) = raw.message() else { return Err("closed".to_owned()) };
+            let (tag, body) = match raw.next() {
+                Ok(message) => message,
+                Err(error) => return Err(format!("closed: {error}")),
+            };
             match tag {
                 b'R' if body == [0, 0, 0, 0] => {}
                 b'K' => raw.key = (u32_at(&body, 0), u32_at(&body, 4)),
@@ -54,17 +57,22 @@ impl Raw {
 
     /// The next message; `None` when the server closed the connection.
     pub fn message(&mut self) -> Option<Message> {
+        self.next().ok()
+    }
+
+    /// The same, with what the system says of a connection that ended.
+    fn next(&mut self) -> std::io::Result<Message> {
         loop {
             if let Some(message) = self.buffered() {
-                return Some(message);
+                return Ok(message);
             }
             match self.fill() {
-                Ok(0) => return None,
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     panic!("no reply within {PATIENCE:?}")
                 }
-                Err(_) => return None,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -141,9 +149,20 @@ impl Raw {
         Some((tag, body))
     }
 
+    /// A read that has a time limit ends with EINTR when the process was stopped or traced, or the machine's supervisor
+    /// froze it for a moment (signal(7)): that is not the end of the connection.
+    pub fn read(&mut self, chunk: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match self.socket.read(chunk) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => return read,
+            }
+        }
+    }
+
     fn fill(&mut self) -> std::io::Result<usize> {
         let mut chunk = [0; 16 * 1024];
-        let count = self.socket.read(&mut chunk)?;
+        let count = self.read(&mut chunk)?;
         self.input.extend_from_slice(&chunk[..count]);
         Ok(count)
     }
