@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout_at;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -23,9 +24,11 @@ where
 {
     let mut input = BytesMut::with_capacity(INPUT_BYTES);
     let mut knock = Knock::new(peer, door);
-    match knock.opening(&mut io, &mut input).await {
+    let deadline = Instant::now() + door.rules.startup_timeout;
+    match in_time(deadline, knock.opening(&mut io, &mut input)).await {
         Ok(Opening::Tls { tls, is_direct }) => {
-            let stream = handshake(io, &mut input, &tls).await?;
+            let handshake = timeout_at(deadline.into(), handshake(io, &mut input, &tls));
+            let stream = handshake.await.unwrap_or(Err(DoorError::Timeout))?;
             let channel = Channel::over_tls(&stream, tls);
             let named = stream.get_ref().1.alpn_protocol() == Some(tls::ALPN);
             let mut io = ClientIo::Tls(Box::new(stream));
@@ -34,12 +37,20 @@ where
                     "received direct SSL connection request without ALPN protocol negotiation extension",
                 ))
             } else {
-                knock.opening(&mut io, &mut input).await
+                in_time(deadline, knock.opening(&mut io, &mut input)).await
             };
-            enter(io, input, opening, Entry { peer, door, channel }).await
+            enter(io, input, opening, Entry { peer, door, channel, deadline }).await
         }
-        opening => enter(ClientIo::Plain(io), input, opening, Entry { peer, door, channel: Channel::plain() }).await,
+        opening => {
+            let entry = Entry { peer, door, channel: Channel::plain(), deadline };
+            enter(ClientIo::Plain(io), input, opening, entry).await
+        }
     }
+}
+
+/// What comes of it by the end of the door's time.
+async fn in_time<T>(deadline: Instant, what: impl Future<Output = Result<T, DoorError>>) -> Result<T, DoorError> {
+    timeout_at(deadline.into(), what).await.unwrap_or_else(|_| Err(DoorError::too_slow()))
 }
 
 /// How a client's opening words end.
@@ -199,6 +210,7 @@ struct Entry<'a> {
     peer: Peer,
     door: &'a Door,
     channel: Channel,
+    deadline: Instant,
 }
 
 async fn enter<S>(
@@ -220,9 +232,9 @@ where
             if message.needs_negotiation() {
                 put_negotiate_protocol_version(&mut output, &message);
             }
-            let Entry { peer, door, channel } = &entry;
+            let Entry { peer, door, channel, deadline } = &entry;
             let login = Login { io: &mut io, input: &mut input, output: &mut output, peer: *peer, door, channel };
-            login.run(&message).await.map(|account| (message, account))
+            in_time(*deadline, login.run(&message)).await.map(|account| (message, account))
         }
         Err(error) => Err(error),
     };
@@ -240,7 +252,7 @@ where
                 }
                 refusal.report.put(&mut output);
                 // Whether the client hears it is its own affair: the log has it in any case.
-                let _told = farewell(&mut io, &output).await;
+                let _told = tokio::time::timeout(FAREWELL_TIME_MAX, farewell(&mut io, &output)).await;
             }
             Err(error)
         }
@@ -280,5 +292,7 @@ where
 }
 
 const INPUT_BYTES: usize = 1024;
+/// A client that does not take its last words is not waited for.
+const FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_millis(250);
 const LINGER_READS_MAX: usize = 64;

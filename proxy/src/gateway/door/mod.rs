@@ -243,17 +243,14 @@ impl<S> fmt::Debug for Greeted<S> {
 
 /// Takes one accepted connection to the point where its user is known, within the door's time limit.
 ///
-/// A client that is refused has been told so in a FATAL ErrorResponse when this returns, except after a time limit, a
-/// failed TLS handshake or a broken connection; the error is for the log.
+/// A client that is refused, or too slow, has been told so in a FATAL ErrorResponse when this returns, except after a
+/// TLS handshake that failed or did not end, or on a broken connection; the error is for the log.
 pub async fn welcome<S>(io: S, peer: Peer, door: &Door) -> Result<Welcome<S>, DoorError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // Boxed: the room that a handshake needs is given back before the session, which may live for days, begins.
-    match tokio::time::timeout(door.rules.startup_timeout, Box::pin(arrival::admit(io, peer, door))).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(DoorError::Timeout),
-    }
+    Box::pin(arrival::admit(io, peer, door)).await
 }
 
 #[cfg(test)]

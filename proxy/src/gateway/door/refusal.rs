@@ -19,8 +19,8 @@ pub enum DoorError {
     /// The client left in the middle. Ordinary: psql does so when it has to ask for a password first.
     #[error("client disconnected during {0}")]
     Disconnected(&'static str),
-    /// The door's time limit passed; PostgreSQL closes without a word, too.
-    #[error("canceling authentication due to timeout")]
+    /// The door's time limit passed within the TLS handshake, where nothing can be said.
+    #[error("TLS handshake was not completed in time")]
     Timeout,
     /// The TLS handshake failed; the client got a TLS alert.
     #[error("TLS handshake failed: {0}")]
@@ -60,6 +60,11 @@ impl DoorError {
 
     pub(super) fn protocol(message: impl Into<String>) -> Self {
         Self::fatal(SqlState::PROTOCOL_VIOLATION, message)
+    }
+
+    /// The door's time limit passed.
+    pub(super) fn too_slow() -> Self {
+        Self::fatal(SqlState::QUERY_CANCELED, "canceling authentication due to timeout")
     }
 
     pub(super) fn failed_login(report: Report, cause: &'static str) -> Self {
