@@ -148,7 +148,7 @@ fn counterpart(address: SocketAddr, read_only: bool) -> Counterpart<'static> {
     if read_only {
         parameters.push(("default_transaction_read_only", "on"));
     }
-    Counterpart { address, user: "postgres", parameters }
+    Counterpart { address, user: "postgres", parameters, version: 0 }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -66,12 +66,14 @@ fn rewriting() -> bool {
 }
 
 /// Start-up parameters of every connection: what the gateway gives its upstream sessions by itself.
-fn counterpart(address: SocketAddr) -> Counterpart<'static> {
-    Counterpart { address, user: "postgres", parameters: vec![("database", "postgres"), ("TimeZone", "UTC")] }
+fn counterpart(address: SocketAddr, server: &Server) -> Counterpart<'static> {
+    let parameters = vec![("database", "postgres"), ("TimeZone", "UTC")];
+    Counterpart { address, user: "postgres", parameters, version: server.version_major() }
 }
 
 /// Plays all files and compares; `rewrite` says whether this counterpart has the last word on the text.
 fn check(files: &[PathBuf], expected: impl Fn(&Path) -> String, with: &Counterpart<'_>, rewrite: bool) {
+    let version = with.version;
     let mut wrong = Vec::new();
     let only = std::env::var("ONLY").unwrap_or_default();
     for file in files.iter().filter(|file| file.to_string_lossy().contains(&only)) {
@@ -79,7 +81,7 @@ fn check(files: &[PathBuf], expected: impl Fn(&Path) -> String, with: &Counterpa
         if rewrite {
             std::fs::write(file, played).unwrap();
         } else {
-            wrong.extend(script::difference(file, &expected(file), &played));
+            wrong.extend(script::difference(file, &expected(file), &played, version));
         }
     }
     assert!(wrong.is_empty(), "{} of {} files differ\n{}", wrong.len(), files.len(), wrong.join("\n"));
@@ -90,7 +92,7 @@ fn as_written(file: &Path) -> String {
 }
 
 fn direct(server: &Server) -> Counterpart<'static> {
-    let mut with = counterpart(SocketAddr::from(([127, 0, 0, 1], server.port())));
+    let mut with = counterpart(SocketAddr::from(([127, 0, 0, 1], server.port())), server);
     with.parameters.push(("default_transaction_read_only", "on"));
     with
 }
@@ -109,7 +111,7 @@ fn postgresql_answers_as_written() {
 async fn the_gateway_answers_as_postgresql_does() {
     let server = fixture();
     let front = shouting_front(&server).await;
-    let with = counterpart(front.address);
+    let with = counterpart(front.address, &server);
     let playing = tokio::task::spawn_blocking(move || {
         if server.version_major() == WRITTEN_FROM && !rewriting() {
             check(&script::files("pg"), as_written, &with, false);
@@ -125,7 +127,7 @@ async fn the_gateway_answers_as_postgresql_does() {
 async fn wanted_differences_are_as_written() {
     let server = fixture();
     let front = shouting_front(&server).await;
-    let with = counterpart(front.address);
+    let with = counterpart(front.address, &server);
     tokio::task::spawn_blocking(move || check(&script::files("session"), as_written, &with, rewriting()))
         .await
         .unwrap();

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::Session;
 use super::op::{Expect, Op};
+use super::simple::OwnBlock;
 use crate::wire::backend::{Report, TransactionStatus};
 
 impl Session {
@@ -44,6 +45,7 @@ impl Session {
         self.declared_cursors.clear();
         self.portals.clear();
         self.failed_here = false;
+        self.own_block = OwnBlock::None;
         self.batch_open = false;
         self.status = TransactionStatus::Idle;
     }

@@ -5,11 +5,11 @@
 //! replayed from a text file.
 
 mod bound;
-mod date_style;
 pub mod dispatch;
 pub mod failure;
 mod fold;
 mod generations;
+mod held;
 mod loss;
 mod op;
 mod portal;
@@ -33,9 +33,11 @@ pub use statement::{Prepared, StatementKey};
 
 use crate::sql::Denial;
 use crate::wire::backend::{Report, TransactionStatus};
+use held::Held;
 use op::{Bound, Expect, Undo};
 use scope::SettingsScope;
 use settings::{Ledger, Settings};
+use simple::OwnBlock;
 use verdict::Reviewed;
 
 /// What a session is born with.
@@ -110,6 +112,9 @@ pub struct Session {
     refusing: Option<u64>,
     /// Everything until Sync is dropped.
     skipping: bool,
+    /// A simple query in the middle of a batch: whether it is skipped, the batch decides.
+    held: Option<Held>,
+    own_block: OwnBlock,
     /// Steps are outstanding that change settings or the transaction, and their Sync was sent.
     unsettled: bool,
     batch_changes: bool,
@@ -153,6 +158,8 @@ impl Session {
             ends_block: false,
             refusing: None,
             skipping: false,
+            held: None,
+            own_block: OwnBlock::None,
             unsettled: false,
             batch_changes: false,
             batch_open: false,
@@ -222,7 +229,11 @@ impl Session {
     #[must_use]
     pub fn must_wait(&self) -> bool {
         let outstanding = self.batch.saturating_sub(self.batches_answered);
-        (self.refusing.is_some() && !self.skipping) || self.unsettled || outstanding > BATCHES_OUTSTANDING_MAX
+        (self.refusing.is_some() && !self.skipping)
+            || self.unsettled
+            || self.own_block != OwnBlock::None
+            || (self.held.is_some() && !self.is_quiet())
+            || outstanding > BATCHES_OUTSTANDING_MAX
     }
 
     /// Hands over the verdict a [`Stall`] asked for.

@@ -167,3 +167,21 @@ pub(super) enum Expect {
     /// The gateway's own replay of settings: everything up to its ReadyForQuery.
     Replay,
 }
+
+impl Expect {
+    /// Whether the upstream has the say: it may be an error instead.
+    pub(super) fn is_upstream_s(&self) -> bool {
+        match self {
+            Self::Local(_) | Self::Refuse(_) | Self::Undo(_) | Self::Ready => false,
+            Self::Fail
+            | Self::Parse { .. }
+            | Self::Bind { .. }
+            | Self::DescribeStatement
+            | Self::DescribePortal { .. }
+            | Self::Execute { .. }
+            | Self::ClosePortal { .. }
+            | Self::CloseStatement { .. }
+            | Self::Replay => true,
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::dispatch::is_server_name;
-use super::op::{Answer, Bound, Change, Effect, Op, Undo};
+use super::op::{Answer, Bound, Change, Effect, Expect, Op, Undo};
 use super::settings::{Ledger, quote_setting};
 use super::statement::{LocalCommand, Plan, Prepared, StatementKey};
 use super::verdict::{Reviewed, Verdicts};
@@ -135,8 +135,9 @@ impl Session {
     /// Whether SQL may not touch a portal of the protocol: what runs in it must not run unseen. A plain read changes
     /// nothing, where it is certain that it is what PostgreSQL has under that name. asyncpg sends MOVE to its portals.
     fn is_kept_from_sql(&self, name: &str) -> bool {
-        let certain =
-            self.expect.is_empty() && self.ops.iter().all(|op| matches!(op, Op::Undo(Undo::Statement { .. })));
+        // What is outstanding of this very batch has succeeded when this runs; a batch before it may have failed.
+        let certain = !self.expect.iter().any(|expect| matches!(expect, Expect::Ready))
+            && !self.ops.iter().any(|op| matches!(op, Op::Sync));
         self.portals.get(name).is_some_and(|bound| !(certain && bound.statement.is_plain_read()))
     }
 
@@ -266,7 +267,7 @@ impl Session {
     }
 
     /// The gateway's own statement in the client's stream: its answers are kept from the client, its errors are not.
-    fn run_own(&mut self, sql: &str, effect: Effect) {
+    pub(super) fn run_own(&mut self, sql: &str, effect: Effect) {
         let statement = Arc::new(Prepared {
             key: Arc::new(StatementKey {
                 text: sql.into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::held::Held;
 use super::op::{Effect, Op};
 use super::statement::{Plan, Prepared, StatementKey};
 use super::verdict::{Asked, Reviewed, Verdicts};
@@ -22,6 +23,10 @@ impl Session {
     /// Takes one frame. `Err` leaves the frame with the caller: it comes again once the verdict was [offered](Session::offer).
     pub fn receive(&mut self, frame: &Frame, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         if self.skipping && !matches!(frame.tag, b'S' | b'X') {
+            return Ok(());
+        }
+        if matches!(frame.tag, b'Q' | b'F') && self.batch_is_undecided() {
+            self.hold(Held::Whole(frame.clone()));
             return Ok(());
         }
         match FrontendMessage::decode(frame) {
@@ -79,6 +84,7 @@ impl Session {
         let report = Report::error(SqlState::PROGRAM_LIMIT_EXCEEDED, "message is too long")
             .detail(format!("The gateway accepts at most {bytes_max} bytes in a message of this type."));
         match tag {
+            b'Q' | b'F' if self.batch_is_undecided() => self.hold(Held::TooLong { tag, bytes_max }),
             b'Q' | b'F' | b'S' => self.refuse_at_once(&report),
             _ => self.refuse(&report),
         }

@@ -276,7 +276,11 @@ impl Session {
         let Some(Expect::Ready) = self.expect.pop_front() else {
             return Relay::Fault(UpstreamFault::OutOfPlace(b'Z'));
         };
-        self.ready(status, out);
+        match self.end_own_block(status) {
+            Ok(true) => self.ready(status, out),
+            Ok(false) => {}
+            Err(fault) => return Relay::Fault(fault),
+        }
         Relay::Swallow
     }
 

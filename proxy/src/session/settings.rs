@@ -2,10 +2,11 @@
 //!
 //! PostgreSQL undoes a SET with the transaction it stands in, so the ledger follows transactions and savepoints.
 
+mod date_style;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::date_style;
 use super::scope::split_names;
 use crate::sql::{SetScope, SetValue};
 

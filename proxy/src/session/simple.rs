@@ -5,14 +5,23 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::op::Op;
+use super::op::{Effect, Op};
 use super::statement::{Plan, Prepared};
 use super::verdict::{Reviewed, Verdicts};
-use super::{Session, Stall, failure};
+use super::{Session, Stall, UpstreamFault, failure};
 use crate::policy::Permitted;
-use crate::sql::Kind;
-use crate::wire::backend::{self, Report};
+use crate::sql::{Kind, SetScope};
+use crate::wire::backend::{self, Report, TransactionStatus};
 use crate::wire::frontend::NO_VALUES_TEXT_RESULTS;
+
+/// A block that the gateway opens around the statements of one simple query, where PostgreSQL has an implicit one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OwnBlock {
+    None,
+    Open,
+    /// It failed, and is rolled back before the client is told.
+    Ending,
+}
 
 impl Session {
     pub(super) fn query(&mut self, sql: &str, verdicts: &dyn Verdicts) -> Result<(), Stall> {
@@ -27,16 +36,46 @@ impl Session {
             let body = self.executed(&prepared, verdicts)?;
             statements.push((prepared, body));
         }
+        let wants_block = reviewed.outcome.as_ref().is_ok_and(|permitted| wants_block(permitted));
+        if wants_block && !self.is_quiet() {
+            // Whether a block is open already is not known yet.
+            self.hold_query(sql);
+            return Ok(());
+        }
         // As in PostgreSQL, a simple query destroys the unnamed statement and the unnamed portal.
         self.assign_statement("", None);
         self.portals.remove("");
         match &reviewed.outcome {
             Ok(permitted) if permitted.is_empty() => self.local(backend::EMPTY_QUERY),
+            Ok(permitted) if wants_block && self.status == TransactionStatus::Idle => {
+                self.run_own("BEGIN READ ONLY", Effect::None);
+                self.run_all(statements, permitted);
+                if !self.skipping {
+                    self.run_own("COMMIT", Effect::None);
+                }
+                self.own_block = OwnBlock::Open;
+            }
             Ok(permitted) => self.run_all(statements, permitted),
             Err(_) => self.deny(&reviewed),
         }
         self.sync();
         Ok(())
+    }
+
+    /// A ReadyForQuery has come: whether it is the client's.
+    pub(super) fn end_own_block(&mut self, status: TransactionStatus) -> Result<bool, UpstreamFault> {
+        match self.own_block {
+            OwnBlock::None => {}
+            OwnBlock::Open | OwnBlock::Ending if status == TransactionStatus::Idle => self.own_block = OwnBlock::None,
+            OwnBlock::Open => {
+                self.own_block = OwnBlock::Ending;
+                self.run_own("ROLLBACK", Effect::None);
+                self.ops.push_back(Op::Sync);
+                return Ok(false);
+            }
+            OwnBlock::Ending => return Err(UpstreamFault::OutOfPlace(b'Z')),
+        }
+        Ok(true)
     }
 
     fn run_all(&mut self, statements: Vec<(Prepared, Option<Arc<Reviewed>>)>, permitted: &[Permitted]) {
@@ -94,6 +133,32 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether PostgreSQL would miss the implicit block that it makes of several statements in one simple query: as several
+/// Parse, they are one transaction all the same, but (before version 18) not one in which this may be said.
+fn wants_block(permitted: &[Permitted]) -> bool {
+    let is_block_s = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::DeclareCursor { hold: false, .. }
+                | Kind::Set { scope: SetScope::Local, .. }
+                | Kind::SetTransaction(_)
+        )
+    };
+    let is_control = |kind: &Kind| {
+        matches!(
+            kind,
+            Kind::Begin { .. }
+                | Kind::Commit { .. }
+                | Kind::Rollback { .. }
+                | Kind::Savepoint { .. }
+                | Kind::Release { .. }
+                | Kind::RollbackTo { .. }
+        )
+    };
+    let mut kinds = permitted.iter().map(Permitted::kind);
+    permitted.len() > 1 && kinds.clone().any(is_block_s) && !kinds.any(is_control)
 }
 
 /// Ends what SET began, so that the path may be what it was before: nothing that the text itself tells. (RESET ALL it

@@ -33,6 +33,8 @@ pub struct Counterpart<'a> {
     pub user: &'a str,
     /// Start-up parameters of every connection.
     pub parameters: Vec<(&'a str, &'a str)>,
+    /// The server's major version.
+    pub version: u32,
 }
 
 /// One block of a file.
@@ -87,13 +89,16 @@ pub fn say(connection: &mut Raw, lines: &[&str], with: &Counterpart<'_>) -> Vec<
     converse(connection, &block(&lines.join("\n")), with)
 }
 
-/// The blocks in which two plays of a file differ.
-pub fn difference(file: &Path, expected: &str, actual: &str) -> Option<String> {
+/// The blocks in which two plays of a file differ. A block under a comment that begins with `until 17:` is not looked
+/// at where the server's `version` is later.
+pub fn difference(file: &Path, expected: &str, actual: &str, version: u32) -> Option<String> {
     if expected == actual {
         return None;
     }
-    let mut report = format!("{}\n", file.file_name().unwrap().to_string_lossy());
-    for (old, new) in blocks(expected).iter().zip(&blocks(actual)).filter(|(old, new)| old.expected != new.expected) {
+    let mut report = String::new();
+    let (expected, actual) = (blocks(expected), blocks(actual));
+    let differ = expected.iter().zip(&actual).filter(|(old, new)| old.expected != new.expected);
+    for (old, new) in differ.filter(|(old, _)| old.is_for(version)) {
         let show =
             |sign: &str, lines: &[String]| lines.iter().map(|line| format!("  {sign} {line}\n")).collect::<String>();
         report.push_str(&format!(
@@ -103,7 +108,14 @@ pub fn difference(file: &Path, expected: &str, actual: &str) -> Option<String> {
             show("+", &new.expected)
         ));
     }
-    Some(report)
+    (!report.is_empty()).then(|| format!("{}\n{report}", file.file_name().unwrap().to_string_lossy()))
+}
+
+impl Block {
+    fn is_for(&self, version: u32) -> bool {
+        let until = |comment: &String| comment.strip_prefix("# until ")?.split_once(':')?.0.parse::<u32>().ok();
+        self.comments.iter().filter_map(until).all(|last| version <= last)
+    }
 }
 
 fn blocks(text: &str) -> Vec<Block> {

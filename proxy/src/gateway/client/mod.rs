@@ -175,7 +175,8 @@ where
                 // What was to be cancelled before this arrived is over.
                 self.place.bell.hush(bell::CANCEL);
             }
-            let Some(frame) = self.next_frame()? else { break };
+            let held = self.session.take_held();
+            let Some(frame) = (if held.is_some() { held } else { self.next_frame()? }) else { break };
             while let Err(stall) = self.session.receive(&frame, &*self.database) {
                 let reviewed = self.database.review(&stall).await;
                 self.session.offer(reviewed);

@@ -87,7 +87,7 @@ where
     /// Frames that have arrived and waited, for an answer that was made here or for the client to read.
     fn can_understand_more(&self) -> bool {
         let waits = self.session.must_wait() || self.session.has_ended() || self.output.len() >= OUTPUT_BYTES_HIGH;
-        !waits && self.input.len() >= self.wanted.max(HEADER_BYTES)
+        !waits && (self.session.holds_frame() || self.input.len() >= self.wanted.max(HEADER_BYTES))
     }
 
     fn poll_bell(&mut self, cx: &mut Context<'_>) -> Option<Progress> {
