@@ -12,10 +12,12 @@ CARGO_FLAGS := --workspace --locked
 # Options of `make demo`, such as DEMO="--once" or DEMO="--port 7432".
 DEMO ?=
 
+include docker/targets.mk
+
 .PHONY: help deps demo fmt clippy check test test-matrix test-drivers bench
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 deps: ## install what is missing from Debian's packages (does nothing when all is there)
 	@.ci/deps
