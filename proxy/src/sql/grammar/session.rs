@@ -4,10 +4,10 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
     AConst, ClosePortalStmt, DeallocateStmt, DefElem, DiscardMode, DiscardStmt, FetchStmt, Node, TransactionStmt,
-    TransactionStmtKind, UnlistenStmt, VariableSetKind, VariableSetStmt, VariableShowStmt,
+    TransactionStmtKind, TypeCast, TypeName, UnlistenStmt, VariableSetKind, VariableSetStmt, VariableShowStmt,
 };
 
-use super::walk::{inner, unsupported};
+use super::walk::{inner, strings, unsupported};
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::statement::{DiscardTarget, IsolationLevel, Kind, SetScope, SetValue, TransactionModes};
 use crate::wire::sqlstate::SqlState;
@@ -20,7 +20,10 @@ pub(super) fn set(statement: &VariableSetStmt, position: usize) -> Result<Kind, 
     let scope = if *is_local { SetScope::Local } else { SetScope::Session };
     match VariableSetKind::try_from(*kind) {
         Ok(VariableSetKind::VarSetValue) => {
-            let values = args.iter().map(|value| constant(value, position)).collect::<Result<Vec<_>, _>>()?;
+            let values = match args.as_slice() {
+                [zone] if name == "timezone" => vec![time_zone(zone, position)?],
+                _ => args.iter().map(|value| constant(value, position)).collect::<Result<Vec<_>, _>>()?,
+            };
             let neutral = name == "role" && values == ["none"];
             if matches!(name.as_str(), "role" | "session_authorization") && !neutral {
                 return Err(identity(&name, position));
@@ -70,6 +73,40 @@ fn constant(node: &Node, position: usize) -> Result<String, Denial> {
         Some(text) => Ok(text),
         None => Err(setting("SET takes no such constant", position)),
     }
+}
+
+/// A constant, or `SET TIME ZONE INTERVAL '+01:00' HOUR TO MINUTE`, in the spelling that the setting's text takes.
+/// Where the fields would change what the number means, it must be in the form that they cannot.
+fn time_zone(node: &Node, position: usize) -> Result<String, Denial> {
+    let NodeEnum::TypeCast(cast) = inner(node)? else { return constant(node, position) };
+    let TypeCast { arg, type_name, location: _ } = cast.as_ref();
+    let text = constant(arg.as_deref().ok_or_else(|| unsupported("this time zone"))?, position)?;
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(&text);
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let clock = unsigned.split_once(':').is_some_and(|(hours, minutes)| digits(hours) && digits(minutes));
+    match interval_fields(type_name.as_ref())?.as_slice() {
+        [] if clock => Ok(format!("INTERVAL '{text}'")),
+        [HOUR_TO_MINUTE] if clock => Ok(format!("INTERVAL '{text}'")),
+        [HOUR] if digits(unsigned) => Ok(format!("INTERVAL '{text} hours'")),
+        _ => Err(setting("this time zone interval is not supported", position).hint("write it as '+HH:MM' or as a name")),
+    }
+}
+
+/// Bits of an interval's fields, as in PostgreSQL's `INTERVAL_MASK`.
+const HOUR: i32 = 1 << 10;
+const HOUR_TO_MINUTE: i32 = HOUR | 1 << 11;
+
+/// The modifiers of the type interval; an error for any other type.
+fn interval_fields(named: Option<&TypeName>) -> Result<Vec<i32>, Denial> {
+    let named = named.ok_or_else(|| unsupported("this time zone"))?;
+    if strings(&named.names)?.as_slice() != ["pg_catalog", "interval"] || named.setof || !named.array_bounds.is_empty() {
+        return Err(unsupported("this time zone"));
+    }
+    let number = |node: &Node| match inner(node)? {
+        NodeEnum::AConst(AConst { val: Some(Val::Ival(number)), .. }) => Ok(number.ival),
+        _ => Err(unsupported("this time zone")),
+    };
+    named.typmods.iter().map(number).collect()
 }
 
 fn value(constant: &AConst) -> Option<String> {
