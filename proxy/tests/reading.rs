@@ -58,7 +58,13 @@ fn describe_uses(uses: &Uses) -> String {
     let operators = uses.operators.iter();
     parts.push((
         "operators",
-        operators.map(|op| format!("{}/{}", dotted(op.schema.as_ref(), &op.name), op.arguments)).collect(),
+        operators
+            .map(|op| match op.by_class {
+                // Not looked up by its name.
+                true => format!("({})/{}", op.name, op.arguments),
+                false => format!("{}/{}", dotted(op.schema.as_ref(), &op.name), op.arguments),
+            })
+            .collect(),
     ));
     let types = uses
         .types

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::catalog::{Catalog, Function, Knowledge, Oid, Operator, Origin, Relation, Type, Volatility};
 use crate::sql::Statement;
 
+use super::infer::{self, Types};
 use super::list;
 use super::reach::{Mentions, Reach};
 use super::{Policy, Scope};
@@ -19,6 +20,7 @@ pub(super) struct Findings {
     pub(super) row_security: bool,
     pub(super) foreign: bool,
     pub(super) system: bool,
+    pub(super) hangs_on_types: bool,
 }
 
 /// The question and the state of its answer.
@@ -37,6 +39,8 @@ pub(super) struct Case<'a> {
     /// Types whose values can stand as an operand or an argument.
     pub(super) occurs: Reach,
     pub(super) mentions: Mentions,
+    /// The types of values, once somebody asked.
+    types: Option<Types>,
     /// Types that values are made of: by name, as a parameter, or by a stored expression.
     pub(super) named_types: HashSet<Oid>,
     /// A function is called that makes JSON.
@@ -73,6 +77,7 @@ impl<'a> Case<'a> {
             reach: Reach::default(),
             occurs: Reach::default(),
             mentions: Mentions::new(text.get(statement.span.clone()).unwrap_or(text), statement.uses.renames_columns),
+            types: None,
             named_types: HashSet::new(),
             makes_json: false,
             fills_rows: false,
@@ -87,6 +92,7 @@ impl<'a> Case<'a> {
                 row_security: false,
                 foreign: false,
                 system: false,
+                hangs_on_types: false,
             },
         }
     }
@@ -163,6 +169,16 @@ impl<'a> Case<'a> {
     pub(super) fn speaks_of(&mut self, oid: Oid) {
         self.reach.add(self.catalog, oid);
         self.occurs.add(self.catalog, oid);
+    }
+
+    /// The types of values, worked out at the first question. Relations must be resolved.
+    pub(super) fn types(&mut self) -> Types {
+        if let Some(types) = &self.types {
+            return types.clone();
+        }
+        let types = infer::types(self);
+        self.types = Some(types.clone());
+        types
     }
 
     /// Notes a function that runs.

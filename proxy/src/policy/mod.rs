@@ -7,6 +7,7 @@ mod case;
 mod explain;
 mod file;
 mod harmless;
+mod infer;
 mod list;
 mod permitted;
 mod reach;

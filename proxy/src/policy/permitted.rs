@@ -1,7 +1,9 @@
 //! The proof that a statement was reviewed.
 
+use std::sync::Arc;
+
 use crate::catalog::{Catalog, Oid, Volatility};
-use crate::sql::{Kind, Statement};
+use crate::sql::{Kind, Statement, Uses};
 
 use super::Policy;
 use super::case::Findings;
@@ -17,8 +19,10 @@ pub struct Permitted {
 
 impl Permitted {
     pub(super) fn new(statement: &Statement, findings: Findings, catalog: &Catalog, policy: &Policy) -> Self {
+        let Statement { kind, span, uses } = statement.clone();
         Self {
-            statement: statement.clone(),
+            // What the text tells of types has served its turn, and verdicts are remembered.
+            statement: Statement { kind, span, uses: Uses { typing: Arc::default(), ..uses } },
             findings,
             policy_version: policy.version(),
             catalog_version: catalog.version(),
@@ -77,6 +81,12 @@ impl Permitted {
     #[must_use]
     pub fn reads_system(&self) -> bool {
         self.findings.system
+    }
+
+    /// The verdict hangs on the types of literals: of a small number and a large one, say.
+    #[must_use]
+    pub fn hangs_on_types(&self) -> bool {
+        self.findings.hangs_on_types
     }
 
     /// Version of the policy that permitted it.

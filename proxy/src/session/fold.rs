@@ -79,6 +79,7 @@ pub(super) fn holds_for_any_number(permitted: &[Permitted]) -> bool {
     let statement = one.statement();
     statement.kind == Kind::Select
         && statement.uses.assignments.is_empty()
+        && !one.hangs_on_types()
         && statement.uses.operators.iter().all(|operator| OPERATORS.contains(&operator.name.as_str()))
         && statement.uses.functions.iter().all(|function| FUNCTIONS.contains(&function.name.as_str()))
 }

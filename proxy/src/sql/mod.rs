@@ -11,6 +11,7 @@ mod limits;
 mod second;
 mod shape;
 mod statement;
+mod typing;
 
 pub use denial::{Denial, Rule};
 pub use limits::Limits;
@@ -19,6 +20,8 @@ pub use statement::{
     Assigned, Assignment, DiscardTarget, FieldRef, FieldSource, FunctionRef, IsolationLevel, Kind, OperatorRef,
     RelationRef, SetScope, SetValue, Statement, TransactionModes, TypeRef, Uses,
 };
+
+pub use typing::{Derived, Output, Shape, Sight, Site, Term, Typing};
 
 use std::panic::catch_unwind;
 

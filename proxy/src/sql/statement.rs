@@ -1,6 +1,9 @@
 //! What a statement is, and what it reads and calls: plain values, independent of either reader's tree.
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use super::typing::Typing;
 
 /// One statement of a text, as PostgreSQL's grammar sees it. All positions are byte offsets into the whole text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +143,8 @@ pub struct Uses {
     pub renames_columns: bool,
     /// TABLESAMPLE without REPEATABLE stands somewhere.
     pub unrepeatable_sample: bool,
+    /// What the text tells of types.
+    pub typing: Arc<Typing>,
 }
 
 /// `set_config(name, value, is_local)` where it runs exactly once, as SET does.
@@ -193,6 +198,9 @@ pub struct OperatorRef {
     pub schema: Option<String>,
     pub name: String,
     pub arguments: u8,
+    /// Sorting, grouping or comparing implies it: PostgreSQL takes it from the type's default operator class, never by
+    /// its name.
+    pub by_class: bool,
     pub position: Option<usize>,
 }
 

@@ -1,9 +1,10 @@
 //! Functions called by name: every candidate must be harmless.
 
-use crate::catalog::{Function, FunctionKind, Knowledge};
+use crate::catalog::{Function, FunctionKind, Knowledge, Origin};
 use crate::policy::case::{Call, Case};
 use crate::policy::explain::refusal;
-use crate::policy::harmless::judge;
+use crate::policy::harmless::{Reason, judge};
+use crate::policy::infer::function_can_be_chosen;
 use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -30,7 +31,7 @@ pub(in crate::policy) fn functions(case: &mut Case<'_>) -> Result<(), Denial> {
     case.reach.close_over_casts(case.catalog);
     case.occurs.close_over_casts(case.catalog);
     words(case)?;
-    statement.uses.functions.iter().try_for_each(|call| function(case, call))
+    statement.uses.functions.iter().enumerate().try_for_each(|(index, call)| function(case, call, index))
 }
 
 /// A word of a newer grammar is a call to an older server: whatever the database has of that name must be harmless.
@@ -50,7 +51,7 @@ fn shape(call: &FunctionRef) -> Call {
     Call { arguments: usize::from(call.arguments), variadic: call.variadic, named: call.named }
 }
 
-fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
+fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(), Denial> {
     let schema = call.schema.as_deref();
     if case.uncertain(schema) {
         return Err(unexplained(Rule::Function, "function", &written(schema, &call.name)).at(call.position));
@@ -71,7 +72,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
     }
     let shapes = || candidates.iter().map(|function| candidate(function, call)).collect::<Vec<_>>();
     let mut runs: Option<&Function> = None;
-    for function in &candidates {
+    for (place, function) in candidates.iter().enumerate() {
         if let Err(reason) = judge(case.catalog, case.policy, function) {
             if is_assignment(function, case) {
                 let assignments = &case.statement.uses.assignments;
@@ -82,6 +83,12 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
                 continue;
             }
             if !call.named && !call.variadic && cannot_be_chosen(case, &candidate(function, call), &shapes()) {
+                continue;
+            }
+            // PostgreSQL's own are refused by name, whatever the types.
+            let by_name = function.origin == Origin::Builtin && reason != Reason::Policy;
+            if !by_name && !function_can_be_chosen(case, index, &candidates, place) {
+                case.findings.hangs_on_types = true;
                 continue;
             }
             return Err(refusal(case.catalog, function, &reason, Rule::Function).at(call.position));
@@ -99,9 +106,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef) -> Result<(), Denial> {
 
 /// `set_config` where the reader found every call of it to be a SET in disguise.
 fn is_assignment(function: &Function, case: &Case<'_>) -> bool {
-    &*function.name == "set_config"
-        && function.origin == crate::catalog::Origin::Builtin
-        && !case.statement.uses.assignments.is_empty()
+    &*function.name == "set_config" && function.origin == Origin::Builtin && !case.statement.uses.assignments.is_empty()
 }
 
 fn candidate<'c>(function: &'c Function, call: &FunctionRef) -> Candidate<'c> {
@@ -109,7 +114,7 @@ fn candidate<'c>(function: &'c Function, call: &FunctionRef) -> Candidate<'c> {
     Candidate {
         schema: &function.schema,
         arguments: (0..count).filter_map(|index| function.argument(index)).collect(),
-        builtin: function.origin == crate::catalog::Origin::Builtin
+        builtin: function.origin == Origin::Builtin
             && function.variadic.is_none()
             && function.kind != FunctionKind::Procedure,
     }

@@ -4,30 +4,21 @@ use crate::catalog::{Knowledge, Operator, Origin};
 use crate::policy::case::Case;
 use crate::policy::explain::explained;
 use crate::policy::harmless::{Reason, judge};
+use crate::policy::infer::operator_can_be_chosen;
 use crate::sql::{Denial, OperatorRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
 use super::candidate::{Candidate, cannot_be_chosen};
 use super::{types, unexplained, written};
 
-/// Reviews all operators, each name once.
+/// Reviews all operators.
 pub(in crate::policy) fn operators(case: &mut Case<'_>) -> Result<(), Denial> {
     let statement = case.statement;
     let used = &statement.uses.operators;
-    for (index, operator) in used.iter().enumerate() {
-        let same = |earlier: &&OperatorRef| {
-            earlier.name == operator.name
-                && earlier.arguments == operator.arguments
-                && earlier.schema == operator.schema
-        };
-        if !used.iter().take(index).any(|earlier| same(&earlier)) {
-            review(case, operator)?;
-        }
-    }
-    Ok(())
+    used.iter().enumerate().try_for_each(|(index, operator)| review(case, operator, index))
 }
 
-fn review(case: &mut Case<'_>, used: &OperatorRef) -> Result<(), Denial> {
+fn review(case: &mut Case<'_>, used: &OperatorRef, index: usize) -> Result<(), Denial> {
     let schema = used.schema.as_deref();
     if case.uncertain(schema) {
         return Err(unexplained(Rule::Operator, "operator", &written(schema, &used.name)).at(used.position));
@@ -37,7 +28,7 @@ fn review(case: &mut Case<'_>, used: &OperatorRef) -> Result<(), Denial> {
         return Err(unknown(case, used));
     }
     let shapes = || candidates.iter().map(|operator| candidate(operator)).collect::<Vec<_>>();
-    for operator in &candidates {
+    for (place, operator) in candidates.iter().enumerate() {
         let allowed = case.policy.allows_operator(case.catalog, operator);
         let function = case.catalog.function(operator.function);
         let verdict = match function {
@@ -49,6 +40,14 @@ fn review(case: &mut Case<'_>, used: &OperatorRef) -> Result<(), Denial> {
         };
         if let Err(reason) = verdict {
             if cannot_be_chosen(case, &candidate(operator), &shapes()) {
+                continue;
+            }
+            // What a sort or a comparison implies is not looked up by its name; the operator classes are reviewed.
+            if used.by_class {
+                continue;
+            }
+            if !operator_can_be_chosen(case, index, &candidates, place) {
+                case.findings.hangs_on_types = true;
                 continue;
             }
             return Err(refusal(case, operator, &reason).at(used.position));

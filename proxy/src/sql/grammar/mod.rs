@@ -10,6 +10,7 @@ mod refusal;
 mod session;
 mod statement;
 mod syntax;
+mod typist;
 mod utility;
 mod value;
 mod walk;

@@ -1,6 +1,7 @@
 //! One statement: which kind it is, where it lies, and the walk through it.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{RawStmt, SelectStmt};
@@ -16,15 +17,16 @@ use super::{Reading, refusal};
 use crate::sql::denial::Denial;
 use crate::sql::lexer::{Lexeme, Lexer};
 use crate::sql::limits::Limits;
-use crate::sql::statement::{Kind, Statement};
+use crate::sql::statement::{Kind, Statement, Uses};
 
 pub(super) fn read(text: &str, statement: &RawStmt, limits: &Limits) -> Result<Reading, Denial> {
     let RawStmt { stmt, stmt_location, stmt_len } = statement;
     let span = span(text, *stmt_location, *stmt_len)?;
     let node = inner(stmt.as_deref().ok_or_else(|| unsupported("an empty statement"))?)?;
-    let mut walk = Walk::new(limits);
+    let mut walk = Walk::new(limits, text);
     let kind = walk.statement(node, text, &span).map_err(|denial| place_in(denial, &span))?;
-    Ok(Reading { statement: Statement { kind, span, uses: walk.uses }, witness: walk.witness })
+    let uses = Uses { typing: Arc::new(walk.typist.finish()), ..walk.uses };
+    Ok(Reading { statement: Statement { kind, span, uses }, witness: walk.witness })
 }
 
 /// A refusal without a place points at its statement.

@@ -8,9 +8,11 @@ use pg_query::protobuf::Node;
 use super::bomb::Size;
 use super::columns;
 use super::scope::Scope;
+use super::typist::Typist;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::limits::Limits;
 use crate::sql::statement::{FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses};
+use crate::sql::typing::Site;
 use crate::wire::sqlstate::SqlState;
 
 /// What the second reader's findings are compared with, besides [`Uses`].
@@ -36,10 +38,12 @@ pub(super) struct Walk<'t> {
     pub(super) widths: HashMap<&'t str, u64>,
     /// Calls of `set_config`, wherever they stand.
     pub(super) config_calls: usize,
+    pub(super) typist: Typist,
+    pub(super) text: &'t str,
     depth: usize,
     relations: HashMap<RelationRef, usize>,
-    functions: HashSet<FunctionRef>,
-    operators: HashSet<OperatorRef>,
+    functions: HashMap<FunctionRef, usize>,
+    operators: HashMap<OperatorRef, usize>,
     types: HashSet<TypeRef>,
     fields: HashSet<FieldRef>,
 }
@@ -52,7 +56,7 @@ const SEGMENT_STACK_BYTES: usize = 8 << 20;
 pub(super) const ITEMS_MAX: usize = 2_000;
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(limits: &'t Limits) -> Self {
+    pub(super) fn new(limits: &'t Limits, text: &'t str) -> Self {
         Self {
             limits,
             uses: Uses::default(),
@@ -60,10 +64,12 @@ impl<'t> Walk<'t> {
             scope: Scope::default(),
             widths: HashMap::new(),
             config_calls: 0,
+            typist: Typist::default(),
+            text,
             depth: 0,
             relations: HashMap::new(),
-            functions: HashSet::new(),
-            operators: HashSet::new(),
+            functions: HashMap::new(),
+            operators: HashMap::new(),
             types: HashSet::new(),
             fields: HashSet::new(),
         }
@@ -93,23 +99,41 @@ impl<'t> Walk<'t> {
         index
     }
 
-    pub(super) fn function(&mut self, function: FunctionRef) {
+    /// Records a call; returns its place in [`Uses::functions`], for which the caller owes [`Typist::call`].
+    #[must_use]
+    pub(super) fn function(&mut self, function: FunctionRef) -> usize {
         let key = FunctionRef { position: None, ..function.clone() };
-        if self.functions.insert(key) {
+        let next = self.uses.functions.len();
+        let index = *self.functions.entry(key).or_insert(next);
+        if index == next {
             self.uses.functions.push(function);
         }
+        index
     }
 
-    pub(super) fn operator(&mut self, operator: OperatorRef) {
+    /// Records an operator; `sites` is what is known of its operands' types, each way in which it is looked up.
+    pub(super) fn operator(&mut self, operator: OperatorRef, sites: Vec<Site>) {
         let key = OperatorRef { position: None, ..operator.clone() };
-        if self.operators.insert(key) {
+        let next = self.uses.operators.len();
+        let index = *self.operators.entry(key).or_insert(next);
+        if index == next {
             self.uses.operators.push(operator);
         }
+        sites.into_iter().for_each(|site| self.typist.operation(index, site));
     }
 
-    /// Records an operator that syntax implies: `=` of USING, `<` of ORDER BY.
-    pub(super) fn implied_operator(&mut self, name: &str, position: Option<usize>) {
-        self.operator(OperatorRef { schema: None, name: name.to_owned(), arguments: 2, position });
+    /// Records an operator that syntax implies and PostgreSQL looks up by its name: `=` of USING.
+    pub(super) fn implied_operator(&mut self, name: &str, sites: Vec<Site>, position: Option<usize>) {
+        let name = name.to_owned();
+        self.operator(OperatorRef { schema: None, name, arguments: 2, by_class: false, position }, sites);
+    }
+
+    /// Records the operators of a sort or a comparison, which PostgreSQL takes from the types' operator classes.
+    pub(super) fn sorts(&mut self, position: Option<usize>) {
+        for name in ["=", "<"] {
+            let name = name.to_owned();
+            self.operator(OperatorRef { schema: None, name, arguments: 2, by_class: true, position }, vec![None]);
+        }
     }
 
     pub(super) fn named_type(&mut self, named: TypeRef) {

@@ -9,7 +9,7 @@ use crate::sql::grammar::scope::Columns;
 
 /// One column of a query's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output<'t> {
+pub(in crate::sql::grammar) enum Output<'t> {
     Named(&'t str),
     /// One column whose name the text does not show.
     Nameless,
@@ -63,7 +63,7 @@ fn is_simple(query: &SelectStmt) -> bool {
     matches!(SetOperation::try_from(query.op), Ok(SetOperation::SetopNone | SetOperation::Undefined))
 }
 
-fn output(node: &Node) -> Output<'_> {
+pub(in crate::sql::grammar) fn output(node: &Node) -> Output<'_> {
     let Some(NodeEnum::ResTarget(target)) = node.node.as_ref() else { return Output::Nameless };
     if !target.name.is_empty() {
         return Output::Named(&target.name);
@@ -75,7 +75,15 @@ fn output(node: &Node) -> Output<'_> {
     figure(value).map_or(Output::Nameless, |(_, name)| Output::Named(name))
 }
 
-fn ends_in_star(value: &Node) -> bool {
+/// The qualifier of a `*` that is a target of its own: nothing, or the names before it.
+pub(in crate::sql::grammar) fn star_of(target: &Node) -> Option<Vec<&str>> {
+    let Some(NodeEnum::ResTarget(target)) = target.node.as_ref() else { return None };
+    let Some(NodeEnum::ColumnRef(column)) = target.val.as_deref()?.node.as_ref() else { return None };
+    let (_, before) = column.fields.split_last()?;
+    before.iter().map(text).collect()
+}
+
+pub(in crate::sql::grammar) fn ends_in_star(value: &Node) -> bool {
     let last = if let Some(NodeEnum::ColumnRef(column)) = &value.node {
         column.fields.last()
     } else if let Some(NodeEnum::AIndirection(field)) = &value.node {
@@ -204,6 +212,18 @@ pub(in crate::sql::grammar) fn value_function_name(op: i32) -> Option<&'static s
         SqlValueFunctionOp::SvfopCurrentCatalog => "current_catalog",
         SqlValueFunctionOp::SvfopCurrentSchema => "current_schema",
     })
+}
+
+/// The type of a value function, by its keyword.
+pub(in crate::sql::grammar) fn value_function_type(keyword: &str) -> &'static str {
+    match keyword {
+        "current_date" => "date",
+        "current_time" => "timetz",
+        "current_timestamp" => "timestamptz",
+        "localtime" => "time",
+        "localtimestamp" => "timestamp",
+        _ => "name",
+    }
 }
 
 /// The keyword of an XML construct; `None` for IS DOCUMENT, which has none.

@@ -17,6 +17,7 @@ use crate::sql::grammar::scope::{Columns, Source};
 use crate::sql::grammar::select::select_of;
 use crate::sql::grammar::walk::{ITEMS_MAX, Walk, inner, place, qualified, strings, too_deep, unexpected, unsupported};
 use crate::sql::statement::{FunctionRef, RelationRef};
+use crate::sql::typing::{Derived, Output, Shape, Site, Term};
 
 impl<'t> Walk<'t> {
     pub(in crate::sql::grammar) fn table_item(&mut self, item: &'t Node) -> Result<(), Denial> {
@@ -51,14 +52,18 @@ impl<'t> Walk<'t> {
         let alias = relation.alias.as_ref();
         let name = alias.map_or(relation.relname.as_str(), |alias| &alias.aliasname);
         let unqualified = relation.schemaname.is_empty() && relation.catalogname.is_empty();
-        if let Some(columns) = unqualified.then(|| self.scope.cte(&relation.relname)).flatten() {
-            self.scope.add_item(name, Source::Columns(renamed(columns, alias)));
+        if let Some((columns, shape)) = unqualified.then(|| self.scope.cte(&relation.relname)).flatten() {
+            self.typist.touch(shape);
+            let plain = columns::of_alias(alias).is_empty();
+            let shape = if plain { shape } else { self.typist.shape(Shape::Unknown) };
+            self.scope.add_item(name, Source::Columns(renamed(columns, alias)), shape);
             return Ok(());
         }
         let index = self.named_relation(relation)?;
         let names = columns::of_alias(alias);
         self.uses.renames_columns |= !names.is_empty();
         let schema = (!relation.schemaname.is_empty()).then_some(relation.schemaname.as_str());
+        let shape = self.typist.shape(if names.is_empty() { Shape::Relation(index) } else { Shape::Unknown });
         self.scope.add_item(
             name,
             if names.is_empty() {
@@ -66,6 +71,7 @@ impl<'t> Walk<'t> {
             } else {
                 Source::Columns(names)
             },
+            shape,
         );
         Ok(())
     }
@@ -91,8 +97,10 @@ impl<'t> Walk<'t> {
         let query = select_of(subquery.as_deref(), None)?;
         let hidden = self.scope.hide(!lateral);
         let size = self.select(query)?;
+        let outputs = self.typist.last_outputs();
         self.scope.hide(hidden);
-        self.add_table(alias.as_ref(), None, columns::of_query(query, alias.as_ref()), size);
+        let shape = self.query_shape(outputs.columns, &columns::of_alias(alias.as_ref()));
+        self.add_table(alias.as_ref(), None, (columns::of_query(query, alias.as_ref()), shape), size);
         Ok(())
     }
 
@@ -101,7 +109,7 @@ impl<'t> Walk<'t> {
         &mut self,
         alias: Option<&'t Alias>,
         default_name: Option<&'t str>,
-        columns: Columns<'t>,
+        (columns, shape): (Columns<'t>, Shape),
         size: Size,
     ) {
         let name = alias.map(|alias| alias.aliasname.as_str()).or(default_name);
@@ -110,13 +118,34 @@ impl<'t> Walk<'t> {
             let renamed = columns::of_alias(alias);
             renamed.iter().copied().chain(name).for_each(|name| self.widen(name, size));
         }
-        if let Some(name) = name {
-            self.scope.add_item(name, Source::Columns(columns));
+        // Without a name, as a subquery may be since PostgreSQL 16, its columns are there all the same.
+        let shape = self.typist.shape(shape);
+        self.scope.add_item(name.unwrap_or_default(), Source::Columns(columns), shape);
+    }
+
+    /// The columns of a query in FROM or WITH under a list of other names.
+    pub(in crate::sql::grammar) fn query_shape(&mut self, mut columns: Vec<Output>, names: &[&str]) -> Shape {
+        if names.len() > columns.len() {
+            return Shape::Unknown;
         }
+        for (place, output) in columns.iter_mut().enumerate() {
+            if let Output::Column { name, value } = output {
+                *value = self.typist.settled(*value);
+                if let Some(other) = names.get(place) {
+                    *name = Some((*other).to_owned());
+                }
+            } else if place < names.len() {
+                // Behind a star the place of a column is not known.
+                return Shape::Unknown;
+            }
+        }
+        Shape::Columns(columns.into())
     }
 
     fn range_function(&mut self, item: &'t RangeFunction) -> Result<(), Denial> {
-        let RangeFunction { lateral: _, ordinality: _, is_rowsfrom: _, functions, alias, coldeflist } = item;
+        let RangeFunction { lateral: _, ordinality, is_rowsfrom: _, functions, alias, coldeflist } = item;
+        let mut value = Term::Unclear;
+        let mut defined = !coldeflist.is_empty();
         let mut widest = Size::NOTHING;
         let mut default_name = None;
         let mut names: Vec<&'t str> = columns::of_alias(alias.as_ref()).to_vec();
@@ -124,15 +153,19 @@ impl<'t> Walk<'t> {
             let NodeEnum::List(pair) = inner(function)? else { return Err(unexpected(inner(function)?)) };
             let [call, definitions] = pair.items.as_slice() else { return Err(unsupported("a function in FROM")) };
             widest = widest.or(self.expression(call)?);
+            value = self.typist.last();
             default_name = default_name.or_else(|| columns::of_function(call));
             // No column definition list is an empty node.
             if definitions.node.is_some() {
                 let NodeEnum::List(list) = inner(definitions)? else { return Err(unexpected(inner(definitions)?)) };
+                defined = true;
                 self.column_definitions(&list.items, &mut names)?;
             }
         }
         self.column_definitions(coldeflist, &mut names)?;
-        self.add_table(alias.as_ref(), default_name, names.into(), widest);
+        let plain = functions.len() == 1 && !defined;
+        let shape = if plain { value_shape(value, alias.as_ref(), default_name, *ordinality) } else { Shape::Unknown };
+        self.add_table(alias.as_ref(), default_name, (names.into(), shape), widest);
         Ok(())
     }
 
@@ -177,23 +210,41 @@ impl<'t> Walk<'t> {
         let (Some(left), Some(right)) = (larg.as_deref(), rarg.as_deref()) else { return Err(unsupported("a join")) };
         let first = self.scope.items();
         self.table_item(left)?;
+        let middle = self.scope.items();
         self.table_item(right)?;
-        if *is_natural || !using_clause.is_empty() {
-            self.implied_operator("=", None);
+        if *is_natural {
+            self.implied_operator("=", vec![None], None);
+        }
+        for column in using_clause.iter().filter_map(columns::text) {
+            let site = self.merged(column, first, middle);
+            self.implied_operator("=", vec![site], None);
         }
         let outer = self.scope.see_from(first);
         if let Some(alias) = join_using_alias {
-            self.scope
-                .add_item(&alias.aliasname, Source::Columns(using_clause.iter().filter_map(columns::text).collect()));
+            let merged = using_clause.iter().filter_map(columns::text).collect();
+            let shape = self.typist.shape(Shape::Unknown);
+            self.scope.add_item(&alias.aliasname, Source::Columns(merged), shape);
         }
         self.maybe(quals.as_deref())?;
         self.scope.see_from(outer);
         if let Some(alias) = alias {
             self.uses.renames_columns |= !alias.colnames.is_empty();
             self.scope.hide_items(first);
-            self.scope.add_item(&alias.aliasname, Source::Columns(columns::of_alias(Some(alias))));
+            let shape = self.typist.shape(Shape::Unknown);
+            self.scope.add_item(&alias.aliasname, Source::Columns(columns::of_alias(Some(alias))), shape);
         }
         Ok(())
+    }
+
+    /// The two columns that USING compares: left items start at `first`, right ones at `middle`.
+    fn merged(&mut self, column: &str, first: usize, middle: usize) -> Site {
+        let sides = [self.scope.shapes(first, middle), self.scope.shapes(middle, usize::MAX)];
+        let terms = sides.map(|shapes| {
+            let sight = self.typist.sight(&shapes, None);
+            let column = |sight| Derived::Column { sight, name: column.to_owned() };
+            sight.map_or(Term::Unclear, |sight| self.typist.derive(column(sight)))
+        });
+        Some(terms.into())
     }
 
     fn sample(&mut self, sample: &'t RangeTableSample) -> Result<(), Denial> {
@@ -205,7 +256,7 @@ impl<'t> Walk<'t> {
         let parts = strings(method)?;
         let (schema, name) = qualified(&parts)?;
         // A sampling method is a function of one argument, of type internal.
-        self.function(FunctionRef {
+        let index = self.function(FunctionRef {
             schema: schema.map(str::to_owned),
             name: name.to_owned(),
             arguments: 1,
@@ -213,6 +264,7 @@ impl<'t> Walk<'t> {
             named: false,
             position: place(*location),
         });
+        self.typist.call(index, None);
         self.witness.implied.insert(name.to_owned());
         let hidden = self.scope.hide(true);
         self.all(args)?;
@@ -255,9 +307,18 @@ impl<'t> Walk<'t> {
         } else {
             names.into()
         };
-        self.add_table(alias.as_ref(), Some("xmltable"), certain, Size::NOTHING);
+        self.add_table(alias.as_ref(), Some("xmltable"), (certain, Shape::Unknown), Size::NOTHING);
         Ok(())
     }
+}
+
+/// The one column of a function in FROM, if what it returns is a plain value.
+fn value_shape(value: Term, alias: Option<&Alias>, default_name: Option<&str>, ordinality: bool) -> Shape {
+    let names = columns::of_alias(alias);
+    let own = alias.map(|alias| alias.aliasname.as_str()).or(default_name);
+    let (Some(name), true) = (names.first().copied().or(own), names.len() <= 2) else { return Shape::Unknown };
+    let counter = names.get(1).copied().unwrap_or("ordinality").to_owned();
+    Shape::Value { name: name.to_owned(), named: !names.is_empty(), value, ordinality: ordinality.then_some(counter) }
 }
 
 /// Columns of a WITH query under an alias that may rename the first of them.

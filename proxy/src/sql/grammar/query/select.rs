@@ -11,10 +11,11 @@ use crate::sql::grammar::bomb::Size;
 use crate::sql::grammar::columns;
 use crate::sql::grammar::nodes::writing_statements;
 use crate::sql::grammar::refusal;
-use crate::sql::grammar::walk::{
-    ITEMS_MAX, Walk, inner, place, qualified, string, strings, too_deep, unexpected, unsupported,
-};
+use crate::sql::grammar::scope::Source;
+use crate::sql::grammar::typist::Outputs;
+use crate::sql::grammar::walk::{ITEMS_MAX, Walk, inner, place, qualified, strings, too_deep, unexpected, unsupported};
 use crate::sql::statement::OperatorRef;
+use crate::sql::typing::{Output, Shape, Term};
 
 impl<'t> Walk<'t> {
     /// A whole SELECT in a scope of its own.
@@ -23,6 +24,7 @@ impl<'t> Walk<'t> {
             let mark = walk.scope.enter();
             let size = walk.select_in_scope(query);
             walk.scope.leave(mark);
+            walk.typist.close_query();
             size
         })
     }
@@ -54,15 +56,16 @@ impl<'t> Walk<'t> {
             return Err(select_into(into));
         }
         with_clause.as_ref().map_or(Ok(()), |with| self.with(with))?;
-        let mut size = self.set_operation(*op, larg.as_deref(), rarg.as_deref())?;
+        let mut outputs = Outputs::default();
+        let mut size = self.set_operation(*op, larg.as_deref(), rarg.as_deref(), &mut outputs)?;
         for item in from_clause {
             self.table_item(item)?;
         }
-        for row in values_lists {
-            size = size.or(self.values_row(row)?);
+        if !values_lists.is_empty() {
+            size = size.or(self.values(values_lists, &mut outputs)?);
         }
         self.distinct(distinct_clause)?;
-        size = size.or(self.targets(target_list)?);
+        size = size.or(self.targets(target_list, &mut outputs)?);
         self.maybe(where_clause.as_deref())?;
         self.grouping(group_clause)?;
         self.maybe(having_clause.as_deref())?;
@@ -74,6 +77,7 @@ impl<'t> Walk<'t> {
         self.maybe(limit_offset.as_deref())?;
         self.maybe(limit_count.as_deref())?;
         locking_clause.first().map_or(Ok(()), |clause| Err(locking(clause)))?;
+        self.typist.are_outputs(outputs);
         Ok(size)
     }
 
@@ -82,32 +86,65 @@ impl<'t> Walk<'t> {
         op: i32,
         left: Option<&'t SelectStmt>,
         right: Option<&'t SelectStmt>,
+        outputs: &mut Outputs,
     ) -> Result<Size, Denial> {
         match SetOperation::try_from(op) {
             Ok(SetOperation::SetopNone) => Ok(Size::NOTHING),
             Ok(SetOperation::SetopUnion | SetOperation::SetopIntersect | SetOperation::SetopExcept) => {
                 let (Some(left), Some(right)) = (left, right) else { return Err(unsupported("a set operation")) };
-                self.implied_operator("=", None);
-                self.implied_operator("<", None);
-                Ok(self.select(left)?.or(self.select(right)?))
+                self.sorts(None);
+                let mut size = self.select(left)?;
+                let left = self.typist.last_outputs().columns;
+                size = size.or(self.select(right)?);
+                let right = self.typist.last_outputs().columns;
+                outputs.columns = self.paired(&left, &right);
+                outputs.left = Some(left);
+                // Its own columns are in sight of ORDER BY, and of nothing else.
+                let shape = self.typist.shape(Shape::Unknown);
+                self.scope.add_item("", Source::Columns([].into()), shape);
+                Ok(size)
             }
             Ok(SetOperation::Undefined) | Err(_) => Err(unsupported("a set operation")),
         }
     }
 
-    fn values_row(&mut self, row: &'t Node) -> Result<Size, Denial> {
-        let NodeEnum::List(list) = inner(row)? else { return Err(unexpected(inner(row)?)) };
-        let mut widest = Size::NOTHING;
-        for value in &list.items {
-            widest = widest.or(self.expression(value)?);
+    /// The columns of a set operation: the names are the left side's, the types what both have in common.
+    fn paired(&mut self, left: &[Output], right: &[Output]) -> Vec<Output> {
+        let mut columns = Vec::with_capacity(left.len());
+        for (left, right) in left.iter().zip(right) {
+            let (Output::Column { name, value: left }, Output::Column { name: _, value: right }) = (left, right) else {
+                return vec![Output::Unclear];
+            };
+            let value = self.typist.together(&[*left, *right]);
+            columns.push(Output::Column { name: name.clone(), value });
         }
+        if left.len() == right.len() { columns } else { vec![Output::Unclear] }
+    }
+
+    fn values(&mut self, rows: &'t [Node], outputs: &mut Outputs) -> Result<Size, Denial> {
+        let mut widest = Size::NOTHING;
+        let mut columns: Vec<Vec<Term>> = Vec::new();
+        for row in rows {
+            let NodeEnum::List(list) = inner(row)? else { return Err(unexpected(inner(row)?)) };
+            columns.resize(columns.len().max(list.items.len()), Vec::new());
+            for (value, column) in list.items.iter().zip(&mut columns) {
+                widest = widest.or(self.expression(value)?);
+                column.push(self.typist.last());
+            }
+        }
+        for (place, terms) in columns.iter().enumerate() {
+            let value = self.typist.together(terms);
+            let name = Some(format!("column{}", place.saturating_add(1)));
+            outputs.columns.push(Output::Column { name, value });
+        }
+        let shape = self.typist.shape(Shape::Columns(outputs.columns.clone().into()));
+        self.scope.add_item("*VALUES*", Source::Columns([].into()), shape);
         Ok(widest)
     }
 
     fn distinct(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
         for node in clause {
-            self.implied_operator("=", None);
-            self.implied_operator("<", None);
+            self.sorts(None);
             // Plain DISTINCT is a list of one empty node.
             if node.node.is_some() {
                 self.expression(node)?;
@@ -116,12 +153,30 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn targets(&mut self, targets: &'t [Node]) -> Result<Size, Denial> {
+    fn targets(&mut self, targets: &'t [Node], outputs: &mut Outputs) -> Result<Size, Denial> {
         let mut widest = Size::NOTHING;
         for target in targets {
             widest = widest.or(self.target(target)?);
+            outputs.columns.push(self.output(target));
         }
         Ok(widest)
+    }
+
+    /// The column, or the columns, of the target that was walked just now.
+    fn output(&mut self, target: &Node) -> Output {
+        let value = self.typist.last();
+        match columns::output(target) {
+            columns::Output::Named(name) => Output::Column { name: Some(name.to_owned()), value },
+            columns::Output::Nameless => Output::Column { name: None, value },
+            columns::Output::Star => {
+                let shapes = match columns::star_of(target).as_deref() {
+                    Some([]) => self.scope.visible(),
+                    Some([qualifier]) => vec![self.scope.shape_of(None, qualifier)],
+                    Some(_) | None => vec![None],
+                };
+                shapes.into_iter().collect::<Option<Box<[u32]>>>().map_or(Output::Unclear, Output::All)
+            }
+        }
     }
 
     /// `value AS name`, in a target list and in the argument lists of XML functions.
@@ -146,8 +201,7 @@ impl<'t> Walk<'t> {
 
     pub(in crate::sql::grammar) fn grouping(&mut self, clause: &'t [Node]) -> Result<(), Denial> {
         if !clause.is_empty() {
-            self.implied_operator("=", None);
-            self.implied_operator("<", None);
+            self.sorts(None);
         }
         self.all(clause).map(drop)
     }
@@ -164,17 +218,20 @@ impl<'t> Walk<'t> {
     fn sort(&mut self, sort: &'t SortBy) -> Result<(), Denial> {
         let SortBy { node, sortby_dir: _, sortby_nulls: _, use_op, location } = sort;
         self.maybe(node.as_deref())?;
-        self.implied_operator("=", None);
-        self.implied_operator("<", None);
+        self.sorts(None);
         if !use_op.is_empty() {
             let parts = strings(use_op)?;
             let (schema, name) = qualified(&parts)?;
-            self.operator(OperatorRef {
-                schema: schema.map(str::to_owned),
-                name: name.to_owned(),
-                arguments: 2,
-                position: place(*location),
-            });
+            self.operator(
+                OperatorRef {
+                    schema: schema.map(str::to_owned),
+                    name: name.to_owned(),
+                    arguments: 2,
+                    by_class: false,
+                    position: place(*location),
+                },
+                vec![None],
+            );
         }
         Ok(())
     }
@@ -192,8 +249,7 @@ impl<'t> Walk<'t> {
             location,
         } = window;
         if !partition_clause.is_empty() {
-            self.implied_operator("=", place(*location));
-            self.implied_operator("<", place(*location));
+            self.sorts(place(*location));
         }
         self.all(partition_clause)?;
         self.order(order_clause)?;
@@ -208,21 +264,22 @@ impl<'t> Walk<'t> {
         if self.scope.cte_count().saturating_add(ctes.len()) > ITEMS_MAX {
             return Err(too_deep());
         }
+        let shapes: Vec<_> = ctes.iter().map(|_| self.typist.shape(Shape::Unknown)).collect();
         if *recursive {
-            for node in ctes {
-                self.announce(node)?;
+            for (node, shape) in ctes.iter().zip(&shapes) {
+                self.announce(node, *shape)?;
             }
         }
-        for node in ctes {
-            self.cte(node)?;
+        for (node, shape) in ctes.iter().zip(shapes) {
+            self.cte(node, shape)?;
             if !*recursive {
-                self.announce(node)?;
+                self.announce(node, shape)?;
             }
         }
         Ok(())
     }
 
-    fn announce(&mut self, node: &'t Node) -> Result<(), Denial> {
+    fn announce(&mut self, node: &'t Node, shape: Option<u32>) -> Result<(), Denial> {
         let NodeEnum::CommonTableExpr(cte) = inner(node)? else { return Err(unexpected(inner(node)?)) };
         let query = select_of(cte.ctequery.as_deref(), place(cte.location))?;
         let columns = columns::of_named_query(query, &cte.aliascolnames);
@@ -233,11 +290,11 @@ impl<'t> Walk<'t> {
         ];
         let columns = columns.iter().copied().chain(extra.into_iter().flatten()).collect();
         self.witness.ctes.insert(cte.ctename.clone());
-        self.scope.add_cte(&cte.ctename, columns);
+        self.scope.add_cte(&cte.ctename, columns, shape);
         Ok(())
     }
 
-    fn cte(&mut self, node: &'t Node) -> Result<(), Denial> {
+    fn cte(&mut self, node: &'t Node, shape: Option<u32>) -> Result<(), Denial> {
         let NodeEnum::CommonTableExpr(cte) = inner(node)? else { return Err(unexpected(inner(node)?)) };
         let CommonTableExpr {
             ctename: _,
@@ -254,10 +311,19 @@ impl<'t> Walk<'t> {
             ctecoltypmods: _,
             ctecolcollations: _,
         } = cte.as_ref();
+        self.typist.untouch(shape);
         let size = self.select(select_of(ctequery.as_deref(), place(*location))?)?;
-        for name in aliascolnames {
-            self.widen(string(name)?, size);
+        let outputs = self.typist.last_outputs();
+        let recursive = self.typist.untouch(shape);
+        let names = strings(aliascolnames)?;
+        names.iter().for_each(|name| self.widen(name, size));
+        // The columns of a recursive query are those of its first part.
+        let mut columns = if recursive { outputs.left.unwrap_or_default() } else { outputs.columns };
+        if search_clause.is_some() || cycle_clause.is_some() {
+            columns.push(Output::Unclear);
         }
+        let columns = self.query_shape(columns, &names);
+        self.typist.reshape(shape, columns);
         if let Some(clause) = search_clause {
             let CteSearchClause { search_col_list: _, search_breadth_first: _, search_seq_column: _, location: _ } =
                 clause;
@@ -278,8 +344,7 @@ impl<'t> Walk<'t> {
             cycle_mark_collation: _,
             cycle_mark_neop: _,
         } = clause;
-        self.implied_operator("<>", place(*location));
-        self.implied_operator("=", place(*location));
+        self.sorts(place(*location));
         self.maybe(cycle_mark_value.as_deref())?;
         self.maybe(cycle_mark_default.as_deref())?;
         Ok(())

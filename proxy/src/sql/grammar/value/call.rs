@@ -9,6 +9,7 @@ use crate::sql::grammar::assignment::SET_CONFIG;
 use crate::sql::grammar::bomb::Size;
 use crate::sql::grammar::walk::{Walk, inner, place, qualified, strings, unsupported};
 use crate::sql::statement::FunctionRef;
+use crate::sql::typing::Derived;
 
 impl<'t> Walk<'t> {
     pub(in crate::sql::grammar) fn call(&mut self, call: &'t FuncCall) -> Result<Size, Denial> {
@@ -30,7 +31,7 @@ impl<'t> Walk<'t> {
         self.witness_call(schema, name, *funcformat)?;
         self.config_calls += usize::from(name == SET_CONFIG);
         let ordered = if *agg_within_group { agg_order.len() } else { 0 };
-        self.function(FunctionRef {
+        let function = FunctionRef {
             schema: schema.map(str::to_owned),
             name: name.to_owned(),
             arguments: u16::try_from(args.len().saturating_add(ordered))
@@ -38,16 +39,26 @@ impl<'t> Walk<'t> {
             variadic: *func_variadic,
             named: args.iter().any(|argument| matches!(argument.node, Some(NodeEnum::NamedArgExpr(_)))),
             position: place(*location),
-        });
-        let sizes = args.iter().map(|argument| self.expression(argument)).collect::<Result<Vec<_>, _>>()?;
+        };
+        let plain = !function.variadic && !function.named && !*agg_within_group;
+        let index = self.function(function);
+        let (mut sizes, mut arguments) = (Vec::with_capacity(args.len()), Vec::with_capacity(args.len()));
+        for argument in args {
+            sizes.push(self.expression(argument)?);
+            arguments.push(self.typist.last());
+        }
+        self.typist.call(index, plain.then(|| arguments.as_slice().into()));
         self.order(agg_order)?;
         if *agg_distinct {
-            self.implied_operator("=", place(*location));
-            self.implied_operator("<", place(*location));
+            self.sorts(place(*location));
         }
         self.maybe(agg_filter.as_deref())?;
         over.as_deref().map_or(Ok(()), |window| self.window(window))?;
         let template = if name == "format" { args.first().and_then(template) } else { None };
+        if plain {
+            let (schema, name) = (schema.map(str::to_owned), name.to_owned());
+            self.typist.is_derived(Derived::Call { schema, name, arguments: arguments.into() });
+        }
         let size = Size::call(name, &sizes);
         Ok(template.map_or(size, |template| size.plus(Size::widths(template))))
     }

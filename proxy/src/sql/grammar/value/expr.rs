@@ -1,15 +1,14 @@
 //! Values: every node that may stand where one is expected.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{
-    AArrayExpr, AConst, AExpr, AExprKind, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen,
-    CoalesceExpr, CollateClause, ColumnRef, GroupingFunc, GroupingSet, GroupingSetKind, MinMaxExpr, NamedArgExpr, Node,
-    NullTest, ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast,
+    AArrayExpr, AExpr, AExprKind, AIndices, AIndirection, BoolExpr, BooleanTest, CaseExpr, CaseWhen, CoalesceExpr,
+    CollateClause, ColumnRef, GroupingFunc, GroupingSet, GroupingSetKind, MinMaxExpr, NamedArgExpr, Node, NullTest,
+    ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast,
 };
 
 use crate::sql::denial::{Denial, Rule};
-use crate::sql::grammar::bomb::{self, Size};
+use crate::sql::grammar::bomb::Size;
 use crate::sql::grammar::columns;
 use crate::sql::grammar::nodes::{
     clauses, constructs, defining_statements, from_items, json_expressions, leaves, list_entries,
@@ -19,12 +18,14 @@ use crate::sql::grammar::nodes::{
 use crate::sql::grammar::select::select_of;
 use crate::sql::grammar::walk::{Walk, inner, place, qualified, string, strings, unexpected, unsupported};
 use crate::sql::statement::{FieldRef, FieldSource, OperatorRef};
+use crate::sql::typing::{Derived, Term};
 use crate::wire::sqlstate::SqlState;
 
 impl<'t> Walk<'t> {
     /// Walks a value; returns how much of it constants make.
     pub(in crate::sql::grammar) fn expression(&mut self, node: &'t Node) -> Result<Size, Denial> {
         let size = self.deeper(|walk| walk.operation(inner(node)?))?;
+        self.typist.close_value();
         if size.bytes > self.limits.constant_bytes_max {
             return Err(Denial::new(
                 Rule::ConstantBomb,
@@ -38,7 +39,7 @@ impl<'t> Walk<'t> {
 
     fn operation(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
         match node {
-            NodeEnum::AConst(constant) => Ok(constant_size(constant)),
+            NodeEnum::AConst(constant) => Ok(self.constant(constant)),
             NodeEnum::ColumnRef(column) => self.column(column),
             NodeEnum::ParamRef(parameter) => self.parameter(parameter),
             NodeEnum::AExpr(operation) => self.operator_expression(operation),
@@ -46,15 +47,15 @@ impl<'t> Walk<'t> {
             NodeEnum::TypeCast(cast) => self.cast(cast),
             NodeEnum::BoolExpr(operation) => {
                 let BoolExpr { xpr: _, boolop: _, args, location: _ } = operation.as_ref();
-                self.all(args).map(truth)
+                self.all(args).map(|parts| self.truth(parts))
             }
             NodeEnum::NullTest(test) => {
                 let NullTest { xpr: _, arg, nulltesttype: _, argisrow: _, location: _ } = test.as_ref();
-                self.maybe(arg.as_deref()).map(truth)
+                self.maybe(arg.as_deref()).map(|parts| self.truth(parts))
             }
             NodeEnum::BooleanTest(test) => {
                 let BooleanTest { xpr: _, arg, booltesttype: _, location: _ } = test.as_ref();
-                self.maybe(arg.as_deref()).map(truth)
+                self.maybe(arg.as_deref()).map(|parts| self.truth(parts))
             }
             NodeEnum::List(list) => self.all(&list.items),
             NodeEnum::SubLink(link) => self.sublink(link),
@@ -92,7 +93,7 @@ impl<'t> Walk<'t> {
                 let MinMaxExpr { xpr: _, minmaxtype: _, minmaxcollid: _, inputcollid: _, op, args, location } =
                     call.as_ref();
                 self.construct(columns::min_max_name(*op));
-                self.implied_operator("<", place(*location));
+                self.sorts(place(*location));
                 self.widest(args)
             }
             NodeEnum::AArrayExpr(AArrayExpr { elements, list_start: _, list_end: _, location: _ }) => {
@@ -101,12 +102,14 @@ impl<'t> Walk<'t> {
             NodeEnum::RowExpr(row) => {
                 let RowExpr { xpr: _, args, row_typeid: _, row_format: _, colnames: _, location: _ } = row.as_ref();
                 self.construct("row");
-                self.all(args)
+                self.row(args)
             }
             NodeEnum::GroupingFunc(call) => {
                 let GroupingFunc { xpr: _, args, refs: _, agglevelsup: _, location: _ } = call.as_ref();
                 self.construct("grouping");
-                self.all(args).map(truth)
+                let size = self.all(args)?;
+                self.typist.is(Term::Own("int4"));
+                Ok(truth(size))
             }
             NodeEnum::SqlvalueFunction(call) => self.value_function(call),
             NodeEnum::XmlExpr(call) => self.xml(call),
@@ -163,6 +166,7 @@ impl<'t> Walk<'t> {
         if let Some(source) = source {
             self.field(FieldRef { name: name.to_owned(), source, position: place(*location) });
         }
+        self.column_type(&before, name);
         Ok(self.widths.get(name).map_or(Size::NOTHING, |&bytes| Size::bytes(bytes)))
     }
 
@@ -177,6 +181,8 @@ impl<'t> Walk<'t> {
             self.uses.parameter_position = place(*location);
         }
         self.uses.parameter_max = self.uses.parameter_max.max(number);
+        self.typist.parameter(number);
+        self.typist.is(Term::Parameter(number));
         Ok(Size::NOTHING)
     }
 
@@ -186,7 +192,8 @@ impl<'t> Walk<'t> {
         let (schema, operator) = qualified(&parts)?;
         let position = place(*location);
         let left = lexpr.as_deref().map(|left| self.expression(left)).transpose()?;
-        let right = self.maybe(rexpr.as_deref())?;
+        let first = lexpr.as_deref().map(|left| self.operand(left));
+        let (right, second) = self.right_operands(rexpr.as_deref())?;
         let kind = AExprKind::try_from(*kind).unwrap_or(AExprKind::Undefined);
         let names: &[&str] = match kind {
             AExprKind::Undefined => return Err(unsupported("an operator of this kind")),
@@ -204,10 +211,13 @@ impl<'t> Walk<'t> {
             | AExprKind::AexprSimilar => &[operator],
         };
         let arguments = if left.is_some() { 2 } else { 1 };
-        for name in names {
+        let looked_up = self.look_ups(kind, first.as_ref(), &second);
+        for (name, sites) in names.iter().zip(looked_up) {
             let schema = schema.map(str::to_owned);
-            self.operator(OperatorRef { schema, name: (*name).to_owned(), arguments, position });
+            let name = (*name).to_owned();
+            self.operator(OperatorRef { schema, name, arguments, by_class: false, position }, sites);
         }
+        self.result(kind, (schema, operator), first.as_ref(), &second);
         if kind == AExprKind::AexprNullif {
             self.construct("nullif");
             return Ok(left.unwrap_or(Size::NOTHING));
@@ -223,6 +233,8 @@ impl<'t> Walk<'t> {
         let size = self.maybe(arg.as_deref())?;
         let Some(named) = type_name else { return Err(unsupported("a cast without a type")) };
         let length = self.type_name(named)?;
+        let made = self.type_term(named);
+        self.typist.is(made);
         // char(n) and bit(n) pad up to n.
         let last = named.names.last().and_then(columns::text).unwrap_or_default();
         let padded = matches!(last, "bpchar" | "bit");
@@ -232,27 +244,25 @@ impl<'t> Walk<'t> {
     fn sublink(&mut self, link: &'t SubLink) -> Result<Size, Denial> {
         let SubLink { xpr: _, sub_link_type, sub_link_id: _, testexpr, oper_name, subselect, location } = link;
         self.maybe(testexpr.as_deref())?;
+        let tested = testexpr.as_deref().map(|tested| self.operand(tested));
         let kind = SubLinkType::try_from(*sub_link_type).unwrap_or(SubLinkType::Undefined);
         let parts = strings(oper_name)?;
+        let size = self.select(select_of(subselect.as_deref(), place(*location))?)?;
+        let columns = self.typist.last_outputs().columns;
+        let sites = self.compared(tested.as_ref(), &columns);
         if !parts.is_empty() {
             let (schema, name) = qualified(&parts)?;
-            self.operator(OperatorRef {
-                schema: schema.map(str::to_owned),
-                name: name.to_owned(),
-                arguments: 2,
-                position: place(*location),
-            });
+            let (schema, name, position) = (schema.map(str::to_owned), name.to_owned(), place(*location));
+            self.operator(OperatorRef { schema, name, arguments: 2, by_class: false, position }, sites);
+        } else if matches!(kind, SubLinkType::AnySublink | SubLinkType::AllSublink) {
+            self.implied_operator("=", sites, place(*location));
         }
-        let size = self.select(select_of(subselect.as_deref(), place(*location))?)?;
         match kind {
-            SubLinkType::ExistsSublink => Ok(truth(size)),
-            SubLinkType::AnySublink | SubLinkType::AllSublink => {
-                if parts.is_empty() {
-                    self.implied_operator("=", place(*location));
-                }
-                Ok(truth(size))
+            SubLinkType::ExistsSublink | SubLinkType::AnySublink | SubLinkType::AllSublink => Ok(self.truth(size)),
+            SubLinkType::ExprSublink | SubLinkType::ArraySublink => {
+                self.is_subquery(&columns, kind == SubLinkType::ArraySublink);
+                Ok(size)
             }
-            SubLinkType::ExprSublink | SubLinkType::ArraySublink => Ok(size),
             SubLinkType::Undefined
             | SubLinkType::RowcompareSublink
             | SubLinkType::MultiexprSublink
@@ -262,25 +272,35 @@ impl<'t> Walk<'t> {
 
     fn case(&mut self, case: &'t CaseExpr) -> Result<Size, Denial> {
         let CaseExpr { xpr: _, casetype: _, casecollid: _, arg, args, defresult, location } = case;
-        if arg.is_some() {
-            self.implied_operator("=", place(*location));
-        }
-        self.maybe(arg.as_deref())?;
+        let subject = arg.as_deref().map(|arg| self.expression(arg).map(|_| self.typist.last())).transpose()?;
+        let subject = subject.map(|subject| self.typist.settled(subject));
         let mut widest = self.maybe(defresult.as_deref())?;
+        // The default counts first; without one it is NULL.
+        let mut results = vec![if defresult.is_some() { self.typist.last() } else { Term::Literal }];
         for when in args {
             let NodeEnum::CaseWhen(when) = inner(when)? else { return Err(unexpected(inner(when)?)) };
             let CaseWhen { xpr: _, expr, result, location: _ } = when.as_ref();
             self.maybe(expr.as_deref())?;
+            if let Some(subject) = subject {
+                let site = Some([subject, self.typist.last()].into());
+                self.implied_operator("=", vec![site], place(*location));
+            }
             widest = widest.or(self.maybe(result.as_deref())?);
+            results.push(self.typist.last());
         }
+        let together = self.typist.together(&results);
+        self.typist.is(together);
         Ok(widest)
     }
 
     fn widest(&mut self, nodes: &'t [Node]) -> Result<Size, Denial> {
-        let mut widest = Size::NOTHING;
+        let (mut widest, mut terms) = (Size::NOTHING, Vec::with_capacity(nodes.len()));
         for node in nodes {
             widest = widest.or(self.expression(node)?);
+            terms.push(self.typist.last());
         }
+        let together = self.typist.together(&terms);
+        self.typist.is(together);
         Ok(widest)
     }
 
@@ -288,18 +308,26 @@ impl<'t> Walk<'t> {
     fn array(&mut self, elements: &'t [Node]) -> Result<Size, Denial> {
         let mut sum = Size::NOTHING;
         let mut product = Some(1_i128);
+        let mut terms = Vec::with_capacity(elements.len());
         for element in elements {
             let size = self.expression(element)?;
+            terms.push(self.typist.last());
             sum = sum.plus(size);
             product = product.zip(size.number).map(|(product, number)| product.saturating_mul(number));
         }
+        let together = self.typist.together(&terms);
+        self.typist.is_derived(Derived::ArrayOf(together));
         Ok(Size { number: product, ..sum })
     }
 
     fn selection(&mut self, field: &'t AIndirection) -> Result<Size, Denial> {
         let AIndirection { arg, indirection } = field;
         let size = self.maybe(arg.as_deref())?;
+        let whole = self.typist.last();
         self.indirection(indirection)?;
+        if indirection.iter().all(is_subscript) {
+            self.typist.is_derived(Derived::ElementOf(whole));
+        }
         Ok(size)
     }
 
@@ -328,7 +356,10 @@ impl<'t> Walk<'t> {
         if !self.uses.collations.contains(&collation) {
             self.uses.collations.push(collation);
         }
-        self.maybe(arg.as_deref())
+        let size = self.maybe(arg.as_deref())?;
+        let collated = self.typist.last();
+        self.typist.is(collated);
+        Ok(size)
     }
 
     fn value_function(&mut self, call: &SqlValueFunction) -> Result<Size, Denial> {
@@ -337,23 +368,17 @@ impl<'t> Walk<'t> {
         if !self.uses.value_functions.contains(&name) {
             self.uses.value_functions.push(name);
         }
+        self.typist.is(Term::Own(columns::value_function_type(name)));
         Ok(Size::NOTHING)
     }
+}
+
+/// `[n]`, and nothing that takes a slice or a field.
+fn is_subscript(part: &Node) -> bool {
+    matches!(&part.node, Some(NodeEnum::AIndices(indices)) if !indices.is_slice)
 }
 
 /// A condition: its parts are walked, itself it is one byte.
 fn truth(_parts: Size) -> Size {
     Size::bytes(1)
-}
-
-fn constant_size(constant: &AConst) -> Size {
-    let AConst { isnull: _, location: _, val } = constant;
-    match val {
-        None => Size::NOTHING,
-        Some(Val::Ival(number)) => Size::number(i128::from(number.ival)),
-        Some(Val::Fval(number)) => Size { bytes: 16, number: bomb::number(&number.fval) },
-        Some(Val::Boolval(_)) => Size::bytes(1),
-        Some(Val::Sval(text)) => Size::text(&text.sval),
-        Some(Val::Bsval(bits)) => Size { bytes: bomb::length(&bits.bsval), number: bomb::bits(&bits.bsval) },
-    }
 }

@@ -18,6 +18,7 @@ use crate::sql::grammar::nodes::{
 };
 use crate::sql::grammar::select::select_of;
 use crate::sql::grammar::walk::{Walk, inner, unexpected, unsupported};
+use crate::sql::typing::Shape;
 
 impl<'t> Walk<'t> {
     pub(in crate::sql::grammar) fn json(&mut self, node: &'t NodeEnum) -> Result<Size, Denial> {
@@ -169,7 +170,7 @@ impl<'t> Walk<'t> {
         self.json_behavior(on_error.as_deref())?;
         let renamed = columns::of_alias(alias.as_ref());
         let certain = if renamed.is_empty() { names.into() } else { renamed };
-        self.add_table(alias.as_ref(), Some("json_table"), certain, Size::NOTHING);
+        self.add_table(alias.as_ref(), Some("json_table"), (certain, Shape::Unknown), Size::NOTHING);
         Ok(())
     }
 

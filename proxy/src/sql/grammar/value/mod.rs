@@ -4,5 +4,6 @@ pub(super) mod bomb;
 mod call;
 mod expr;
 mod json;
+mod operand;
 mod types;
 mod xml;
