@@ -136,14 +136,6 @@ impl Problem {
         Self::new(status, "stale", "the record is not at the revision that was seen").detail(detail)
     }
 
-    /// A precondition about a record that is not there has failed (RFC 9110, section 13.1.1).
-    pub(super) fn of_missing(self) -> Self {
-        match self.status {
-            StatusCode::NOT_FOUND => Self::stale(self.detail.unwrap_or_default()),
-            _ => self,
-        }
-    }
-
     /// 413.
     pub(super) fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large").detail(detail)

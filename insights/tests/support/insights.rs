@@ -28,13 +28,13 @@ fn contains(whole: &Value, part: &Value) -> bool {
 }
 
 impl World {
-    fn kind(&self, identity: &Identity, name: &str) -> Result<&Kind> {
+    fn kind<'a>(&'a self, identity: &'a Identity, name: &str) -> Result<&'a Kind> {
         of(&self.kinds, identity)
             .find(|kind| kind.kind.name == name)
             .ok_or_else(|| Error::NotFound(format!("kind \"{name}\"")))
     }
 
-    fn insight(&self, identity: &Identity, id: InsightId) -> Result<&Insight> {
+    fn insight<'a>(&'a self, identity: &'a Identity, id: InsightId) -> Result<&'a Insight> {
         of(&self.insights, identity).find(|insight| insight.id == id).ok_or_else(|| missing(id))
     }
 
@@ -191,7 +191,7 @@ impl Insights for MemoryStore {
         let mut found: Vec<Insight> =
             of(&world.insights, identity).filter(|insight| world.matches(insight, filter)).cloned().collect();
         found.reverse();
-        page(found, request)
+        page(found, request, |insight| insight.id.0.to_string())
     }
 
     async fn supersede(&self, writer: &Writer, id: InsightId, with: NewVersion) -> Result<Written<Insight>> {

@@ -14,6 +14,7 @@ use vitrine_insights::http::{Api, Options};
 use vitrine_insights::model::{Scope, Tenant};
 use vitrine_insights::service::Keys as _;
 
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use world::{MemoryStore, SECRET_CAUSE, Trouble};
 
 /// Serves a router on a free port of 127.0.0.1, as long as the test's runtime lives.

@@ -23,7 +23,7 @@ fn compare(known: Option<DocumentTag>, seen: Option<DocumentTag>, what: &str) ->
 }
 
 impl World {
-    fn document(&self, identity: &Identity, kind: &str, name: &str) -> Result<&Document> {
+    fn document<'a>(&'a self, identity: &'a Identity, kind: &str, name: &str) -> Result<&'a Document> {
         of(&self.documents, identity)
             .find(|document| document.kind == kind && document.name == name)
             .ok_or_else(|| Error::NotFound(format!("document \"{kind}/{name}\"")))
@@ -50,7 +50,7 @@ impl Documents for MemoryStore {
         let mut found: Vec<Document> =
             of(&world.documents, identity).filter(|document| document.kind == kind).cloned().collect();
         found.sort_by(|left, right| left.name.cmp(&right.name));
-        page(found, request)
+        page(found, request, |document| document.name.clone())
     }
 
     async fn document(&self, identity: &Identity, kind: &str, name: &str) -> Result<Document> {
@@ -227,7 +227,7 @@ impl Profiles for MemoryStore {
         let mut found: Vec<ProfileChange> =
             of(&world.profile_changes, identity).filter(|change| change.user == user).cloned().collect();
         found.reverse();
-        page(found, request)
+        page(found, request, |change| format!("{}.{}", change.revision.0, change.field))
     }
 }
 
@@ -285,7 +285,7 @@ impl Memories for MemoryStore {
         if filter.query.is_some() {
             found.iter_mut().for_each(|memory| memory.score = Some(1.0));
         }
-        page(found, request)
+        page(found, request, |memory| memory.id.0.to_string())
     }
 
     async fn forget(&self, writer: &Writer, id: MemoryId) -> Result<()> {

@@ -122,19 +122,20 @@ pub(super) fn fits(schema: &Value, payload: &Value) -> Result<()> {
     if places.is_empty() { Ok(()) } else { Err(Error::Unfit(places)) }
 }
 
-/// One page of what is in order already; a cursor is how many were seen.
-pub(super) fn page<T>(items: Vec<T>, request: &PageRequest) -> Result<Page<T>> {
+/// One page of what is in order already; a cursor is the last row that was seen.
+pub(super) fn page<T>(items: Vec<T>, request: &PageRequest, key: impl Fn(&T) -> String) -> Result<Page<T>> {
     let limit = request.limit.unwrap_or(50) as usize;
     let skip = match &request.after {
         None => 0,
-        Some(Cursor(cursor)) => cursor
-            .strip_prefix('p')
-            .and_then(|digits| digits.parse::<usize>().ok())
-            .ok_or_else(|| Error::Invalid("the cursor is none of ours".to_owned()))?,
+        Some(Cursor(cursor)) => {
+            let seen = items.iter().position(|item| key(item) == *cursor);
+            seen.ok_or_else(|| Error::Invalid("the cursor is none of ours".to_owned()))? + 1
+        }
     };
     let more = items.len() > skip + limit;
-    let items = items.into_iter().skip(skip).take(limit).collect();
-    Ok(Page { items, next: more.then(|| Cursor(format!("p{}", skip + limit))) })
+    let items: Vec<T> = items.into_iter().skip(skip).take(limit).collect();
+    let next = items.last().filter(|_| more).map(|last| Cursor(key(last)));
+    Ok(Page { items, next })
 }
 
 /// The records of one tenant.
@@ -219,7 +220,7 @@ impl Keys for MemoryStore {
 #[async_trait]
 impl Health for MemoryStore {
     async fn capabilities(&self) -> Result<Capabilities> {
-        self.world()?;
+        drop(self.world()?);
         let vector_detail = "a store in memory has no vectors".to_owned();
         Ok(Capabilities { vector_search: false, vector_detail, schema_version: 0 })
     }

@@ -24,6 +24,8 @@ pub(in crate::http) fn render(routes: &[Route]) -> Bytes {
     for (name, schema) in routes.iter().flat_map(|route| &route.operation.schemas).chain(&problem) {
         schemas.entry(name.clone()).or_insert_with(|| serde_json::to_value(schema).unwrap_or_default());
     }
+    let flat: Map<String, Value> =
+        schemas.iter().map(|(name, schema)| (name.clone(), flattened(schema, &schemas))).collect();
     let document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -36,13 +38,31 @@ pub(in crate::http) fn render(routes: &[Route]) -> Bytes {
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": flat,
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer", "bearerFormat": "vtr_<keyid>_<secret>" },
             },
         },
     });
     Bytes::from(document.to_string())
+}
+
+/// A record that holds another one's fields beside its own (`serde(flatten)`) as one object: as `allOf`, the part that
+/// takes no unknown field would refuse the fields of the whole.
+fn flattened(schema: &Value, all: &Map<String, Value>) -> Value {
+    let Some(parts) = schema.get("allOf").and_then(Value::as_array) else { return schema.clone() };
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for part in parts {
+        let name = part.get("$ref").and_then(Value::as_str).and_then(|name| name.rsplit('/').next());
+        let part = name.and_then(|name| all.get(name)).unwrap_or(part);
+        properties.extend(part.get("properties").and_then(Value::as_object).cloned().unwrap_or_default());
+        required.extend(part.get("required").and_then(Value::as_array).cloned().unwrap_or_default());
+    }
+    let mut whole = json!({ "type": "object", "properties": properties, "required": required });
+    if let (Some(whole), Some(description)) = (whole.as_object_mut(), schema.get("description")) {
+        whole.insert("description".to_owned(), description.clone());
+    }
+    whole
 }
 
 /// `{name}` of a path as parameters.

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::http::problem::Problem;
 use crate::model::DocumentTag;
+use crate::service::Error;
 
 /// What a writer says it saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,33 +34,41 @@ impl Condition {
     }
 
     /// The one revision that the writer saw, or None where there must be nothing yet. `current` is asked where the writer
-    /// left it open which one; the store compares again.
+    /// left it open which one. Only the store says that a revision does not hold: where the same request came before, it
+    /// answers what it answered then.
     ///
     /// # Errors
-    /// 428 without a condition, 412 where it fails already.
+    /// 428 without a condition; what `current` says, but that there is nothing.
     pub(in crate::http) async fn revision<F>(&self, current: impl FnOnce() -> F) -> Result<Option<DocumentTag>, Problem>
     where
         F: Future<Output = crate::service::Result<DocumentTag>>,
     {
-        let stale = || Problem::stale("no tag of If-Match is that of the record as it is");
-        match self {
+        let tags = match self {
             Self::None => {
-                Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "precondition-required", "say what you saw")
-                    .detail("send If-Match with the record's ETag, or If-None-Match: * to make a new one"))
+                let status = StatusCode::PRECONDITION_REQUIRED;
+                let problem = Problem::new(status, "precondition-required", "say what you saw");
+                let detail = "send If-Match with the record's ETag, or If-None-Match: * to make a new one";
+                return Err(problem.detail(detail));
             }
-            Self::Absent => Ok(None),
-            Self::Seen(tags) => match tags.as_slice() {
-                [] => Err(stale()),
-                [one] => Ok(Some(*one)),
-                several => {
-                    let current = current().await?;
-                    if several.contains(&current) { Ok(Some(current)) } else { Err(stale()) }
-                }
-            },
-            Self::Present => Ok(Some(current().await?)),
+            Self::Absent => return Ok(None),
+            Self::Seen(tags) => tags.as_slice(),
+            Self::Present => &[],
+        };
+        if let [one] = tags {
+            return Ok(Some(*one));
         }
+        let current = match current().await {
+            Ok(current) => current,
+            Err(Error::NotFound(_)) => NEVER,
+            Err(error) => return Err(error.into()),
+        };
+        let holds = *self == Self::Present || tags.contains(&current);
+        Ok(Some(if holds { current } else { NEVER }))
     }
 }
+
+/// A revision that no record has.
+const NEVER: DocumentTag = DocumentTag(-1);
 
 /// The entity tag of a revision.
 pub(in crate::http) fn etag(revision: DocumentTag) -> HeaderValue {

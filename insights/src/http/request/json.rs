@@ -1,6 +1,6 @@
 //! JSON from strangers: its shape is bounded before anything recurses over it.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -19,9 +19,17 @@ pub(in crate::http) fn parse<T: DeserializeOwned + Checked>(bytes: &[u8], depth_
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let (pointer, cause) = (pointer(error.path()), error.into_inner());
-        refuse(&cause, pointer)
+        // A wrong type may stand before a place at which it is no JSON at all.
+        match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Err(syntax) => refuse(&syntax, String::new()),
+            Ok(_) => refuse(&cause, pointer),
+        }
     })?;
     json.end().map_err(|error| refuse(&error, String::new()))?;
+    // serde takes an array for a struct, field by field.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::invalid(vec![Fault::at("", "must be an object")]));
+    }
     if shape.has_nul || shape.inexact.is_some() {
         return Err(unkeepable(bytes, &shape));
     }
@@ -195,6 +203,12 @@ mod tests {
         assert!(body_of(big).contains("at byte 39"));
         let fine = r#"{"kind":"k","title":"\\u0000","payload":{"n":-9223372036854775808,"m":18446744073709551615}}"#;
         assert_eq!(parse::<NewInsight>(fine.as_bytes(), 64).unwrap().title, "\\u0000");
+    }
+
+    #[test]
+    fn an_array_is_no_insight() {
+        assert_eq!(refused(r#"["k", null, "t"]"#).status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused("[1,]").status(), StatusCode::BAD_REQUEST);
     }
 
     #[test]

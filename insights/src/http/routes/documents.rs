@@ -92,7 +92,7 @@ async fn put_document(
     let (service, kind, name) = (shared.service()?, path.text("kind")?, path.text("name")?);
     let identity = &write.writer.identity;
     let current = async || service.document(identity, kind, name).await.map(|document| document.revision);
-    let seen = write.condition.revision(current).await.map_err(Problem::of_missing)?;
+    let seen = write.condition.revision(current).await?;
     let document = service.put_document(&write.writer, kind, name, write.body, seen).await;
     let document = document.map_err(|error| conditional(error, seen))?;
     let location = format!("/v1/documents/{}/{}", encoded(kind), encoded(name));

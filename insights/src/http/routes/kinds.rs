@@ -116,7 +116,7 @@ async fn put_kind(
     }
     let identity = &write.writer.identity;
     let current = async || service.kind(identity, name).await.map(|kind| DocumentTag(kind.revision));
-    let seen = write.condition.revision(current).await.map_err(Problem::of_missing)?;
+    let seen = write.condition.revision(current).await?;
     let kind = service.put_kind(&write.writer, write.body.named(name.to_owned()), seen).await;
     let kind = kind.map_err(|error| super::documents::conditional(error, seen))?;
     let revision = DocumentTag(kind.record.revision);

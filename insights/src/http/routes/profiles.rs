@@ -88,7 +88,7 @@ async fn put_configuration(
     let (service, user) = (shared.service()?, path.text("user")?);
     let identity = &write.writer.identity;
     let current = async || service.configuration(identity, user).await.map(|configuration| configuration.revision);
-    let seen = write.condition.revision(current).await.map_err(Problem::of_missing)?;
+    let seen = write.condition.revision(current).await?;
     let configuration = service.put_configuration(&write.writer, user, write.body.into(), seen).await;
     let configuration = configuration.map_err(|error| conditional(error, seen))?;
     let location = format!("/v1/users/{}/configuration", encoded(user));
@@ -124,7 +124,7 @@ async fn patch_profile_of(
         }
         condition @ (Condition::Present | Condition::Seen(_)) => {
             let current = async || service.profile(identity, user).await.map(|profile| profile.revision);
-            condition.revision(current).await.map_err(Problem::of_missing)?
+            condition.revision(current).await?
         }
     };
     let patch = ProfilePatch { seen, ..write.body };
