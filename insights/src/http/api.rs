@@ -50,7 +50,6 @@ impl Api {
     }
 
     /// What a server serves.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

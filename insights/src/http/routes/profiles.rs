@@ -129,10 +129,8 @@ async fn patch_profile_of(
     };
     let patch = ProfilePatch { seen, ..write.body };
     let profile = service.patch_profile(&write.writer, user, patch).await;
-    let profile = profile.map_err(|error| match error {
-        error @ Error::NotFound(_) => conditional(error, seen),
-        other => other.into(),
-    })?;
+    let profile = profile
+        .map_err(|error| if matches!(error, Error::NotFound(_)) { conditional(error, seen) } else { error.into() })?;
     let location = format!("/v1/users/{}/profile", encoded(user));
     Ok(tagged(written(&profile, &location), profile.record.revision))
 }
