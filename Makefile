@@ -42,7 +42,7 @@ test: deps ## all tests, on private PostgreSQL servers of their own
 test-matrix: deps ## the integration tests on PostgreSQL 15, 16, 17 and 18
 	proxy/tests/matrix/run
 
-test-drivers: deps ## real drivers from their registries: psql, psycopg, node-postgres, pgx, pgjdbc and others
+test-drivers: deps ## real drivers from their registries, in seven languages
 	proxy/tests/drivers/run
 
 bench: deps ## direct, pgbouncer and Vitrine in one interleaved run

@@ -1,0 +1,91 @@
+// database/sql with lib/pq, and GORM on pgx.
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/lib/pq"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+func code(err error) string {
+	var refusal *pq.Error
+	if errors.As(err, &refusal) {
+		return string(refusal.Code)
+	}
+	return fmt.Sprint(err)
+}
+
+func libpq() {
+	url := fmt.Sprintf("postgres://%s:%s@%s:%s/%s?sslmode=disable", os.Getenv("PGUSER"), os.Getenv("PGPASSWORD"), os.Getenv("PGHOST"), os.Getenv("PGPORT"), os.Getenv("PGDATABASE"))
+	database, err := sql.Open("postgres", url)
+	if err != nil {
+		panic(err)
+	}
+	defer database.Close()
+	var number int
+	var name string
+	fmt.Println(database.QueryRow("SELECT count(*) FROM million WHERE id < $1", 10).Scan(&number), number)
+	statement, err := database.Prepare("SELECT name FROM customer WHERE id = $1")
+	fmt.Println(err)
+	for id := 1; id <= 6; id++ {
+		err = statement.QueryRow(1 + id%3).Scan(&name)
+		fmt.Println(err, name)
+	}
+	for _, level := range []sql.IsolationLevel{sql.LevelDefault, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
+		block, err := database.BeginTx(context.Background(), &sql.TxOptions{ReadOnly: true, Isolation: level})
+		fmt.Println(err)
+		fmt.Println(block.QueryRow("SHOW transaction_isolation").Scan(&name), name, block.Commit())
+	}
+	block, err := database.Begin()
+	fmt.Println("READ WRITE", code(err))
+	if err == nil {
+		block.Rollback()
+	}
+	_, err = database.Exec("DELETE FROM customer")
+	fmt.Println(code(err))
+	_, err = database.Query("SELECT nosuch")
+	fmt.Println(code(err))
+	rows, err := database.Query("SELECT 1; SELECT 2")
+	fmt.Println(err)
+	for more := true; more; more = rows.NextResultSet() {
+		for rows.Next() {
+			fmt.Println(rows.Scan(&number), number)
+		}
+	}
+}
+
+func orm() {
+	dsn := fmt.Sprintf("host=%s port=%s user=%s password=%s dbname=%s sslmode=disable", os.Getenv("PGHOST"), os.Getenv("PGPORT"), os.Getenv("PGUSER"), os.Getenv("PGPASSWORD"), os.Getenv("PGDATABASE"))
+	database, err := gorm.Open(postgres.Open(dsn), &gorm.Config{Logger: logger.Discard})
+	fmt.Println(err)
+	migrator := database.Migrator()
+	tables, err := migrator.GetTables()
+	fmt.Println(len(tables), err, migrator.HasTable("customer"), migrator.HasColumn("customer", "name"), migrator.CurrentDatabase())
+	columns, err := migrator.ColumnTypes("customer")
+	for _, column := range columns {
+		length, sized := column.Length()
+		null, _ := column.Nullable()
+		fmt.Println(column.Name(), column.DatabaseTypeName(), length, sized, null)
+	}
+	indexes, err := migrator.GetIndexes("customer")
+	fmt.Println(len(indexes), err)
+	var found []map[string]any
+	fmt.Println(database.Table("customer").Select("id", "name").Where("id > ?", 0).Order("id").Find(&found).Error, found)
+	fmt.Println(database.Transaction(func(block *gorm.DB) error {
+		return block.Raw("SELECT count(*) FROM purchase").Scan(&found).Error
+	}, &sql.TxOptions{ReadOnly: true}))
+}
+
+func main() {
+	fmt.Println("== lib/pq")
+	libpq()
+	fmt.Println("== GORM")
+	orm()
+}
