@@ -56,6 +56,7 @@ CREATE TABLE public.insights (
     PRIMARY KEY (tenant, id),
     UNIQUE (tenant, kind, key, version),
     CHECK (valid_to > valid_from),
+    CHECK (isfinite(valid_from) AND isfinite(coalesce(valid_to, 'epoch')) AND isfinite(coalesce(expires_at, 'epoch'))),
     CHECK ((retracted_at IS NULL) = (retraction_reason IS NULL))
 );
 -- One latest version of each key: of two writers at once, one wins.
@@ -73,7 +74,7 @@ CREATE TABLE public.evidence (
     query_shape text NOT NULL CHECK (octet_length(query_shape) BETWEEN 1 AND 65536),
     -- `schema.relation` each.
     relations text[] NOT NULL DEFAULT '{}' CHECK (cardinality(relations) <= 1000),
-    data_as_of timestamptz NOT NULL,
+    data_as_of timestamptz NOT NULL CHECK (isfinite(data_as_of)),
     database text,
     -- Room for what the gateway vouches for.
     receipt text CHECK (octet_length(receipt) <= 65536),

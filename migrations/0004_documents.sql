@@ -78,7 +78,7 @@ CREATE TABLE public.memory (
     text text NOT NULL CHECK (octet_length(text) BETWEEN 1 AND 131072),
     attributes jsonb NOT NULL DEFAULT '{}' CHECK (pg_column_size(attributes) <= 1048576),
     recorded_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz,
+    expires_at timestamptz CHECK (isfinite(expires_at)),
     search tsvector NOT NULL GENERATED ALWAYS AS (to_tsvector('english', text)) STORED,
     PRIMARY KEY (tenant, id),
     CHECK (session IS NULL OR user_name IS NOT NULL)

@@ -189,7 +189,7 @@ CREATE FUNCTION vitrine.patch_profile(
 DECLARE
     result vitrine.written := vitrine.begin_write(p_tenant, p_actor, p_key, p_request);
     there public.profiles;
-    fields jsonb;
+    patched jsonb;
 BEGIN
     IF result.outcome IS NOT NULL THEN
         RETURN result;
@@ -205,12 +205,12 @@ BEGIN
         IF NOT FOUND OR there.revision <> p_seen THEN
             PERFORM vitrine.refuse_revision(format('profile of "%s"', p_user), there.revision);
         END IF;
-        fields := vitrine.merge_patch(there.fields, p_fields);
-        IF there.fields = fields AND there.roles = coalesce(p_roles, there.roles) THEN
+        patched := vitrine.merge_patch(there.fields, p_fields);
+        IF there.fields = patched AND there.roles = coalesce(p_roles, there.roles) THEN
             result.outcome := 'unchanged';
         ELSE
             result.outcome := 'updated';
-            UPDATE public.profiles p SET fields = patch_profile.fields, roles = coalesce(p_roles, p.roles)
+            UPDATE public.profiles p SET fields = patched, roles = coalesce(p_roles, p.roles)
                 WHERE p.user_name = p_user RETURNING * INTO there;
         END IF;
     END IF;

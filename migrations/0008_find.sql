@@ -47,7 +47,7 @@ $$;
 
 -- Ids of one page, latest first, before `p_before`.
 CREATE FUNCTION vitrine.list_insights(p_filter jsonb, p_before uuid, p_limit integer) RETURNS TABLE (id uuid)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY EXECUTE format('SELECT i.id FROM public.insights i WHERE %s AND ($1 IS NULL OR i.id < $1)
                                  ORDER BY i.id DESC LIMIT $2', vitrine.insight_condition(p_filter))
@@ -59,7 +59,7 @@ $$;
 -- behind a narrow filter, and then all are compared.
 CREATE FUNCTION vitrine.nearest(p_filter jsonb, p_embedding real[], p_limit integer)
     RETURNS TABLE (id uuid, distance double precision)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     kind public.kinds;
     measure text;
@@ -99,7 +99,7 @@ $$;
 -- By words, by vector, or both fused by reciprocal rank (Cormack, Clarke, Büttcher 2009, with their constant 60).
 CREATE FUNCTION vitrine.search_insights(p_filter jsonb, p_words text, p_embedding real[], p_limit integer)
     RETURNS TABLE (id uuid, score double precision, text_rank integer, vector_rank integer, distance double precision)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- Deep enough that what is good in both lists is found in both.
     depth integer := CASE WHEN p_words IS NULL OR p_embedding IS NULL THEN p_limit ELSE greatest(4 * p_limit, 100) END;
@@ -133,7 +133,7 @@ $$;
 
 CREATE FUNCTION vitrine.search_memory(p_user text, p_session text, p_words text, p_limit integer)
     RETURNS TABLE (id uuid, score double precision)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY EXECUTE
         'SELECT m.id, ts_rank_cd(m.search, q)::float8 AS score

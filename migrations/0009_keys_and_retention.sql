@@ -83,3 +83,10 @@ REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA vitrine FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION vitrine.identify, vitrine.show_keys, vitrine.create_key, vitrine.revoke_key, vitrine.expire
     TO vitrine_app;
 REVOKE CREATE ON SCHEMA vitrine FROM vitrine_keeper;
+
+-- The runner makes this table before the first file; /v1/capabilities tells the version.
+DO $$ BEGIN
+    IF to_regclass('vitrine.migrations') IS NOT NULL THEN
+        GRANT SELECT ON vitrine.migrations TO vitrine_app;
+    END IF;
+END $$;

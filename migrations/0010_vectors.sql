@@ -69,10 +69,12 @@ $$;
 CREATE FUNCTION vitrine.keep_embedding_space() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF vitrine.vector_version() > 0 AND EXISTS
-        (SELECT FROM public.insight_embeddings e WHERE e.tenant = OLD.tenant AND e.kind = OLD.name) THEN
-        RAISE EXCEPTION 'insights of kind "%" have embeddings of % dimensions', OLD.name, OLD.embedding_dimension
-            USING ERRCODE = 'VT409';
+    -- Two statements: the second one's table is not there without pgvector.
+    IF vitrine.vector_version() > 0 THEN
+        IF EXISTS (SELECT FROM public.insight_embeddings e WHERE e.tenant = OLD.tenant AND e.kind = OLD.name) THEN
+            RAISE EXCEPTION 'insights of kind "%" have embeddings of % dimensions', OLD.name, OLD.embedding_dimension
+                USING ERRCODE = 'VT409';
+        END IF;
     END IF;
     RETURN NEW;
 END

@@ -3,11 +3,15 @@
 //! - [`http`]: the HTTP API over any store.
 //! - [`migrate`]: brings the tables of a database to the program's version.
 //! - [`model`]: the values, parsed once; holding one means that it is well formed.
+//! - [`retention`]: deletes what is past its time.
 //! - [`service`]: what can be asked of a store, as traits. HTTP routes know these and nothing below them.
+//! - [`store`]: the store that PostgreSQL keeps.
 //!
 //! This crate knows nothing of the gateway that hosts it.
 
 pub mod http;
 pub mod migrate;
 pub mod model;
+pub mod retention;
 pub mod service;
+pub mod store;

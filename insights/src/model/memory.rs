@@ -19,7 +19,8 @@ pub struct NewMemory {
     pub user: Option<String>,
     #[serde(default)]
     pub session: Option<String>,
-    /// Natural key within tenant, user and session: the same key again replaces nothing, it is the same memory.
+    /// Natural key within tenant, user and session: the same key with the same text is the same memory, with
+    /// another text a conflict.
     #[serde(default)]
     pub key: Option<String>,
     /// Searched by full text.

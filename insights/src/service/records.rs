@@ -74,6 +74,7 @@ pub trait Kinds: Send + Sync + 'static {
 }
 
 /// Documents and configurations.
+#[allow(clippy::too_many_arguments, reason = "kind and name are the two parts of one key")]
 #[async_trait]
 pub trait Documents: Send + Sync + 'static {
     async fn documents(&self, identity: &Identity, kind: &str, page: &PageRequest) -> Result<Page<Document>>;
@@ -129,6 +130,7 @@ pub struct ProfilePatch {
 /// Memory.
 #[async_trait]
 pub trait Memories: Send + Sync + 'static {
+    /// A natural key that is taken is the same memory where text and attributes are, else [`super::Error::Conflict`].
     async fn remember(&self, writer: &Writer, memory: NewMemory) -> Result<Written<Memory>>;
     async fn memory(&self, identity: &Identity, id: MemoryId) -> Result<Memory>;
     /// With a query: best first, one page. Without: latest first, paged.
