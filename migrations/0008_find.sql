@@ -55,8 +55,8 @@ BEGIN
 END
 $$;
 
--- The nearest embeddings of a kind: as many as exist, up to the limit. The index is asked first; it may give up early
--- behind a narrow filter, and then all are compared.
+-- The nearest embeddings of a kind: as many as exist, up to the limit. Where few insights pass the filter, those are
+-- compared one by one. Else the index is asked; should it give up before it found enough, all are compared.
 CREATE FUNCTION vitrine.nearest(p_filter jsonb, p_embedding real[], p_limit integer)
     RETURNS TABLE (id uuid, distance double precision)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER ROWS 50 SET search_path = pg_catalog, pg_temp AS $$
@@ -64,6 +64,8 @@ DECLARE
     kind public.kinds;
     measure text;
     query text;
+    few CONSTANT integer := 2000;
+    passing uuid[];
     ids uuid[];
     distances double precision[];
     version integer := vitrine.vector_version();
@@ -77,10 +79,23 @@ BEGIN
     END IF;
     measure := format('(e.embedding::public.vector(%s) OPERATOR(public.%s) $1::public.vector)', kind.embedding_dimension,
                       CASE kind.embedding_distance WHEN 'cosine' THEN '<=>' WHEN 'l2' THEN '<->' ELSE '<#>' END);
+    IF EXISTS (SELECT FROM jsonb_each(p_filter - 'kind' - 'state') f WHERE f.value <> 'null') THEN
+        EXECUTE format('SELECT array_agg(c.id) FROM (SELECT i.id FROM public.insights i WHERE %s LIMIT $1) c',
+                       vitrine.insight_condition(p_filter)) INTO passing USING few + 1;
+        IF coalesce(cardinality(passing), 0) <= few THEN
+            RETURN QUERY EXECUTE format(
+                'SELECT e.insight_id, %s AS distance FROM unnest($3) AS c (id)
+                 JOIN public.insight_embeddings e ON e.tenant = %L AND e.insight_id = c.id
+                 WHERE e.kind = %L AND e.dimension = %s ORDER BY distance, e.insight_id DESC LIMIT $2',
+                measure, kind.tenant, kind.name, kind.embedding_dimension) USING p_embedding, p_limit, passing;
+            RETURN;
+        END IF;
+    END IF;
+    -- IS TRUE keeps indexes for the filter out: a look into one of them for each neighbour would cost more than it saves.
     query := format('SELECT array_agg(n.id), array_agg(n.distance) FROM (
                          SELECT i.id, %1$s AS distance FROM public.insight_embeddings e
                          JOIN public.insights i ON i.tenant = e.tenant AND i.id = e.insight_id
-                         WHERE e.tenant = %2$L AND e.kind = %3$L AND e.dimension = %4$s AND %5$s
+                         WHERE e.tenant = %2$L AND e.kind = %3$L AND e.dimension = %4$s AND (%5$s) IS TRUE
                          ORDER BY %1$s %%s LIMIT $2) n',
                     measure, kind.tenant, kind.name, kind.embedding_dimension, vitrine.insight_condition(p_filter));
     PERFORM set_config('hnsw.ef_search', least(greatest(100, p_limit), 1000)::text, true);

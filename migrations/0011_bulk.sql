@@ -26,6 +26,7 @@ CREATE FUNCTION vitrine.take_bulk(p_evidence boolean, p_embeddings boolean, OUT 
     LANGUAGE plpgsql AS $$
 DECLARE
     staged bigint;
+    all_new boolean;
     met record;
     state text;
     said text;
@@ -38,10 +39,12 @@ BEGIN
         ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS created = ROW_COUNT;
     unchanged := 0;
-    IF created < staged THEN
+    all_new := created = staged;
+    IF NOT all_new THEN
         FOR met IN
             SELECT b.place, b.id, to_jsonb(b) - 'place' - 'id' AS p FROM pg_temp.bulk_insights b
-            WHERE NOT EXISTS (SELECT FROM public.insights i WHERE i.id = b.id) ORDER BY b.place
+            -- One look into the index for each row: nothing is known of the tables yet that would plan a join well.
+            WHERE (SELECT true FROM public.insights i WHERE i.id = b.id) IS NULL ORDER BY b.place
         LOOP
             BEGIN
                 IF (vitrine.meet_insight(met.id, met.p)).outcome = 'created' THEN
@@ -58,12 +61,14 @@ BEGIN
     IF p_evidence THEN
         INSERT INTO public.evidence (insight_id, query_shape, relations, data_as_of, database, receipt, note)
             SELECT e.insight_id, e.query_shape, e.relations, e.data_as_of, e.database, e.receipt, e.note
-            FROM pg_temp.bulk_evidence e WHERE EXISTS (SELECT FROM public.insights i WHERE i.id = e.insight_id);
+            FROM pg_temp.bulk_evidence e
+            WHERE all_new OR (SELECT true FROM public.insights i WHERE i.id = e.insight_id);
     END IF;
     IF p_embeddings THEN
         INSERT INTO public.insight_embeddings (insight_id, kind, embedding)
             SELECT e.insight_id, e.kind, e.embedding::public.vector
-            FROM pg_temp.bulk_embeddings e WHERE EXISTS (SELECT FROM public.insights i WHERE i.id = e.insight_id);
+            FROM pg_temp.bulk_embeddings e
+            WHERE all_new OR (SELECT true FROM public.insights i WHERE i.id = e.insight_id);
     END IF;
     TRUNCATE pg_temp.bulk_insights, pg_temp.bulk_evidence, pg_temp.bulk_embeddings;
 END
