@@ -88,7 +88,9 @@ fn time_zone(node: &Node, position: usize) -> Result<String, Denial> {
         [] if clock => Ok(format!("INTERVAL '{text}'")),
         [HOUR_TO_MINUTE] if clock => Ok(format!("INTERVAL '{text}'")),
         [HOUR] if digits(unsigned) => Ok(format!("INTERVAL '{text} hours'")),
-        _ => Err(setting("this time zone interval is not supported", position).hint("write it as '+HH:MM' or as a name")),
+        _ => {
+            Err(setting("this time zone interval is not supported", position).hint("write it as '+HH:MM' or as a name"))
+        }
     }
 }
 
@@ -99,7 +101,8 @@ const HOUR_TO_MINUTE: i32 = HOUR | 1 << 11;
 /// The modifiers of the type interval; an error for any other type.
 fn interval_fields(named: Option<&TypeName>) -> Result<Vec<i32>, Denial> {
     let named = named.ok_or_else(|| unsupported("this time zone"))?;
-    if strings(&named.names)?.as_slice() != ["pg_catalog", "interval"] || named.setof || !named.array_bounds.is_empty() {
+    if strings(&named.names)?.as_slice() != ["pg_catalog", "interval"] || named.setof || !named.array_bounds.is_empty()
+    {
         return Err(unsupported("this time zone"));
     }
     let number = |node: &Node| match inner(node)? {
