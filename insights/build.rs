@@ -1,4 +1,4 @@
-//! Puts the migrations into the program: every `*.sql` of `migrations/`, in order, as a list of name and text.
+//! Puts files into the program, each folder as a list of path and text: the migrations, and the seeds.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,29 +7,37 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let root = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).ok_or(io::ErrorKind::NotFound)?;
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or(io::ErrorKind::NotFound)?;
-    let folder = root.join("../migrations");
-    println!("cargo:rerun-if-changed={}", folder.display());
-    fs::write(out.join("migrations.rs"), list(&folder, "sql")?)
+    fs::write(out.join("migrations.rs"), list(&root.join("../migrations"), &["sql"])?)?;
+    fs::write(out.join("seeds.rs"), list(&root.join("../config/seed"), &["json", "prompty"])?)
 }
 
-/// A slice of `(file name, text)`, sorted by name. A folder that is not there holds nothing.
-fn list(folder: &Path, extension: &str) -> io::Result<String> {
+/// A slice of `(path below the folder, text)`, sorted. A folder that is not there holds nothing.
+fn list(folder: &Path, extensions: &[&str]) -> io::Result<String> {
+    println!("cargo:rerun-if-changed={}", folder.display());
     let mut files = Vec::new();
     if folder.is_dir() {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|found| found == extension) {
-                files.push(path);
-            }
-        }
+        walk(folder, "", &mut files)?;
     }
+    files.retain(|(name, _)| name.rsplit_once('.').is_some_and(|(_, extension)| extensions.contains(&extension)));
     files.sort();
     let mut text = String::from("&[\n");
-    for path in files {
-        println!("cargo:rerun-if-changed={}", path.display());
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let _ = writeln!(text, "    ({name:?}, include_str!({:?})),", fs::canonicalize(&path)?);
+    for (name, path) in files {
+        let _ = writeln!(text, "    ({name:?}, include_str!({:?})),", fs::canonicalize(path)?);
     }
     text.push(']');
     Ok(text)
+}
+
+fn walk(folder: &Path, below: &str, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = if below.is_empty() { name } else { format!("{below}/{name}") };
+        if entry.path().is_dir() {
+            walk(&entry.path(), &name, files)?;
+        } else {
+            files.push((name, entry.path()));
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! - [`migrate`]: brings the tables of a database to the program's version.
 //! - [`model`]: the values, parsed once; holding one means that it is well formed.
 //! - [`retention`]: deletes what is past its time.
+//! - [`seed`]: fills an empty store from files, once.
 //! - [`service`]: what can be asked of a store, as traits. HTTP routes know these and nothing below them.
 //! - [`store`]: the store that PostgreSQL keeps.
 //!
@@ -13,5 +14,6 @@ pub mod http;
 pub mod migrate;
 pub mod model;
 pub mod retention;
+pub mod seed;
 pub mod service;
 pub mod store;

@@ -9,6 +9,7 @@ mod files;
 mod history;
 mod run;
 
+pub(crate) use error::told;
 pub use error::{MigrateError, Misfit};
 pub use files::{Migration, Migrations};
 pub use history::{Applied, Status, plan, status};
