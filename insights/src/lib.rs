@@ -1,6 +1,7 @@
 //! The insight store: what an AI insight app derives, kept in a database of its own, apart from the customer's.
 //!
 //! - [`http`]: the HTTP API over any store.
+//! - [`backup`]: backup, restore and verification by restoring.
 //! - [`migrate`]: brings the tables of a database to the program's version.
 //! - [`model`]: the values, parsed once; holding one means that it is well formed.
 //! - [`retention`]: deletes what is past its time.
@@ -11,6 +12,7 @@
 //! This crate knows nothing of the gateway that hosts it.
 
 pub mod http;
+pub mod backup;
 pub mod migrate;
 pub mod model;
 pub mod retention;

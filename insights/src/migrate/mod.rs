@@ -13,4 +13,5 @@ pub(crate) use error::told;
 pub use error::{MigrateError, Misfit};
 pub use files::{Migration, Migrations};
 pub use history::{Applied, Status, plan, status};
+pub(crate) use run::lock;
 pub use run::{LOCK, Progress, up};

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn places_are_pointers() {
-        let found = places(&json!({"a/b": [1, 2, {"c": "x"}], "d": 1.0}), &json!({"a/b": [1, 3, {"c": "x"}, 4], "d": 1}));
+        let found =
+            places(&json!({"a/b": [1, 2, {"c": "x"}], "d": 1.0}), &json!({"a/b": [1, 3, {"c": "x"}, 4], "d": 1}));
         assert_eq!(found, ["/a~1b/1: file 2, database 3", "/a~1b/3: file nothing, database 4"]);
         assert!(same(&json!({"a": [1.0, 100]}), &json!({"a": [1, 1e2]})) && !same(&json!([1]), &json!([1, 1])));
     }

@@ -62,7 +62,11 @@ fn walk(folder: &Path, below: &str, files: &mut Vec<SeedFile>, mistakes: &mut Ve
         let below = if below.is_empty() { name } else { format!("{below}/{name}") };
         if path.is_dir() {
             if below.split('/').count() >= DEPTH_MAX {
-                mistakes.push(SeedMistake::of(&below, None, "a folder too deep: documents/KIND/NAME.json is the deepest"));
+                mistakes.push(SeedMistake::of(
+                    &below,
+                    None,
+                    "a folder too deep: documents/KIND/NAME.json is the deepest",
+                ));
             } else {
                 walk(&path, &below, files, mistakes);
             }

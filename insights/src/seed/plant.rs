@@ -110,7 +110,8 @@ pub async fn diff(client: &mut Client, tenant: &Tenant, seeds: &Seeds) -> Result
         let standing = there.standing(seed);
         let place = (seed.kind.clone(), seed.name.clone());
         if standing != Standing::Same {
-            let places = there.records.get(&place).map(|record| places(&seed.value(), &record.value)).unwrap_or_default();
+            let places =
+                there.records.get(&place).map(|record| places(&seed.value(), &record.value)).unwrap_or_default();
             let (kind, name) = place;
             found.push(Difference { file: seed.file.clone(), kind, name, standing, places });
         }
@@ -220,7 +221,10 @@ async fn write(transaction: &Transaction<'_>, tenant: &Tenant, seed: &Seed, new:
                  embedding_distance = $6, retention_days = $7, seeded = true WHERE tenant = $1 AND name = $2"
             };
             transaction
-                .execute(sql, &[&tenant, &kind.name, &kind.description, &kind.schema, &dimension, &distance, &retention])
+                .execute(
+                    sql,
+                    &[&tenant, &kind.name, &kind.description, &kind.schema, &dimension, &distance, &retention],
+                )
                 .await
                 .map_err(failed)?;
         }

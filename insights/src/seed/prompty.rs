@@ -183,7 +183,8 @@ mod tests {
         assert_eq!(prompty.front_matter["model"]["parameters"], json!({"temperature": 0.2, "max_tokens": 800}));
         assert_eq!(prompty.front_matter["model"]["configuration"]["key"], "${env:KEY}");
         assert_eq!(prompty.front_matter["extra"], "yes", "only true and false are booleans");
-        let messages: Vec<_> = prompty.messages.iter().map(|said| (said.role.as_str(), said.content.as_str())).collect();
+        let messages: Vec<_> =
+            prompty.messages.iter().map(|said| (said.role.as_str(), said.content.as_str())).collect();
         assert_eq!(messages, [("system", "You read numbers."), ("user", "{{rows}}\nNot a role: this.")]);
         let plain = Prompty::parse("---\nname: n\n---\nOnly this.").unwrap();
         assert_eq!(plain.messages, [Message { role: "system".to_owned(), content: "Only this.".to_owned() }]);
@@ -220,7 +221,9 @@ mod tests {
         let mut bomb = String::from("---\nname: x\na0: &a0 [x,x,x,x,x,x,x,x,x]\n");
         for level in 1..30 {
             let before = level - 1;
-            bomb.push_str(&format!("a{level}: &a{level} [*a{before},*a{before},*a{before},*a{before},*a{before},*a{before}]\n"));
+            bomb.push_str(&format!(
+                "a{level}: &a{level} [*a{before},*a{before},*a{before},*a{before},*a{before},*a{before}]\n"
+            ));
         }
         bomb.push_str("---\nbody");
         assert!(Prompty::parse(&bomb).is_err());

@@ -74,7 +74,9 @@ impl Seeds {
         for file in files {
             match read(file) {
                 Ok(seed) => {
-                    if let Some(other) = seeds.iter().find(|other| (&other.kind, &other.name) == (&seed.kind, &seed.name)) {
+                    if let Some(other) =
+                        seeds.iter().find(|other| (&other.kind, &other.name) == (&seed.kind, &seed.name))
+                    {
                         let message = format!("{} \"{}\" is there already, in {}", seed.kind, seed.name, other.file);
                         mistakes.push(SeedMistake::of(&file.path, None, message));
                     }
@@ -231,7 +233,9 @@ fn check_names(kind: &str, name: &str) -> Result<(), String> {
     };
     for named in [kind, name] {
         if named != KIND && !well_formed(named) {
-            return Err(format!("\"{named}\" is not 1 to 63 of a-z, 0-9, \"-\", \"_\", \".\", beginning with a letter or a digit"));
+            return Err(format!(
+                "\"{named}\" is not 1 to 63 of a-z, 0-9, \"-\", \"_\", \".\", beginning with a letter or a digit"
+            ));
         }
     }
     Ok(())
@@ -296,7 +300,10 @@ mod tests {
         let seed = |text: &str| read(&file("personas/a.json", text)).unwrap().checksum();
         let first = seed(r#"{"title": "A", "content": {"a": [1, {}], "b": "x"}}"#);
         assert_eq!(first, seed("{\"content\": {\"b\": \"x\",\n\"a\": [1,{}]}, \"title\": \"A\"}"));
-        for other in [r#"{"title": "A", "content": {"a": [1], "b": "x"}}"#, r#"{"title": "B", "content": {"a": [1, {}], "b": "x"}}"#] {
+        for other in [
+            r#"{"title": "A", "content": {"a": [1], "b": "x"}}"#,
+            r#"{"title": "B", "content": {"a": [1, {}], "b": "x"}}"#,
+        ] {
             assert_ne!(first, seed(other));
         }
     }
