@@ -11,8 +11,8 @@
 //!
 //! This crate knows nothing of the gateway that hosts it.
 
-pub mod http;
 pub mod backup;
+pub mod http;
 pub mod migrate;
 pub mod model;
 pub mod retention;

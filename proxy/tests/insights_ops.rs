@@ -7,7 +7,15 @@
     reason = "a test says what is wrong by failing"
 )]
 
+#[path = "insights_ops/backup.rs"]
+mod backup;
+#[path = "gateway_process/mod.rs"]
+mod gateway_process;
+#[path = "insights_ops/health.rs"]
+mod health;
 #[path = "insights_ops/migrate.rs"]
 mod migrate;
 #[path = "insights_ops/program.rs"]
 mod program;
+#[path = "insights_ops/seed.rs"]
+mod seed;

@@ -20,7 +20,11 @@ fn the_admin_port_answers_and_nothing_else_does() {
     assert_eq!(http(&gateway.admin, "/livez"), (200, "ok\n".to_owned()));
     let (status, text) = http(&gateway.admin, "/readyz?verbose");
     assert_eq!(status, 200, "{text}");
-    assert!(text.contains("[+] process ok\n") && text.ends_with("ready\n"), "{text}");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["ready"], true, "{text}");
+    let checks = report["checks"].as_array().unwrap();
+    assert!(checks.iter().any(|check| check["name"] == "process" && check["ok"] == true), "{text}");
+    assert_eq!(http(&gateway.admin, "/readyz"), (200, "ready\n".to_owned()));
     let (status, text) = http(&gateway.admin, "/metrics");
     assert_eq!(status, 200);
     assert!(text.contains("\n# TYPE vitrine_denials_total counter\n"), "{text}");

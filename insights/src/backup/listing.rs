@@ -6,6 +6,7 @@ use super::programs::last_words;
 use super::{BackupError, Libpq, Programs};
 
 /// What is to be restored, and what must be done by hand.
+#[derive(Default)]
 pub(super) struct Listing {
     /// For `--use-list`.
     pub(super) list: String,
@@ -13,6 +14,8 @@ pub(super) struct Listing {
     pub(super) entries: usize,
     /// Extensions that the archive makes.
     pub(super) extensions: Vec<String>,
+    /// Schemas of the store's own that the archive would make.
+    pub(super) schemas: Vec<String>,
     /// `vitrine.f(integer)` and the role that it must belong to.
     pub(super) routines: Vec<(String, String)>,
 }
@@ -34,7 +37,7 @@ impl Listing {
 
     /// A line is `id; tableoid oid TYPE schema name owner`, where a type may be two words and a name may hold spaces.
     fn parse(text: &str) -> Self {
-        let mut listing = Self { list: String::new(), entries: 0, extensions: Vec::new(), routines: Vec::new() };
+        let mut listing = Self::default();
         for line in text.lines() {
             let Some(entry) = entry(line) else { continue };
             if let Some(name) = entry.strip_prefix("EXTENSION - ") {
@@ -43,11 +46,13 @@ impl Listing {
             for kind in ["FUNCTION", "PROCEDURE", "AGGREGATE"] {
                 listing.routines.extend(entry.strip_prefix(kind).and_then(|rest| routine(rest.trim_start())));
             }
-            // The schema is made beforehand, with the right to hand its functions over. Comments on extensions and
+            // These schemas are made beforehand, with the right to hand their functions over. Comments on extensions and
             // default privileges of another owner are not ours to set.
-            let leave_out = entry.starts_with("SCHEMA - vitrine ")
-                || entry.starts_with("COMMENT - EXTENSION")
-                || entry.starts_with("DEFAULT ACL");
+            let schema = entry.strip_prefix("SCHEMA - ").and_then(|rest| rest.split_whitespace().next());
+            let schema = schema.filter(|name| name.starts_with("vitrine"));
+            listing.schemas.extend(schema.map(str::to_owned));
+            let leave_out =
+                schema.is_some() || entry.starts_with("COMMENT - EXTENSION") || entry.starts_with("DEFAULT ACL");
             if !leave_out {
                 listing.list.push_str(line);
                 listing.list.push('\n');
@@ -88,7 +93,10 @@ mod tests {
              210; 1259 16390 TABLE public insights postgres\n\
              3400; 826 16600 DEFAULT ACL vitrine DEFAULT PRIVILEGES FOR FUNCTIONS postgres\n",
         );
-        assert_eq!(listing.extensions, ["vector"]);
+        assert_eq!(
+            (listing.extensions.concat(), listing.schemas.concat()),
+            ("vector".to_owned(), "vitrine".to_owned())
+        );
         let routines: Vec<&str> = listing.routines.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(routines, ["vitrine.note_changes()", "vitrine.search(text, integer)", "vitrine.isolate(regclass)"]);
         assert_eq!((listing.entries, listing.list.lines().count()), (6, 6));

@@ -87,6 +87,12 @@ impl Programs {
         Some(Self { folder, version, major })
     }
 
+    /// Their major version.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        self.major
+    }
+
     /// A program, pointed at a database. Nothing of the caller's libpq settings gets through.
     pub(super) fn command(&self, program: &'static str, database: &Libpq) -> Command {
         let mut command = Command::new(self.folder.join(program));

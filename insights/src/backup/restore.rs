@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin};
 use tokio_postgres::Client;
 
-use super::contents::{TEXT_SETTINGS, literal, sum_of};
+use super::contents::{TEXT_SETTINGS, literal, quoted, sum_of};
 use super::listing::Listing;
 use super::programs::last_words;
 use super::wipe::{WIPE, holdings};
@@ -86,12 +86,18 @@ impl Script {
         }
         before.push_str(&roles());
         // Functions are handed over to vitrine_keeper, which needs the right to make some for as long as that takes.
-        before.push_str("CREATE SCHEMA vitrine;\nGRANT CREATE ON SCHEMA vitrine TO vitrine_keeper;\n");
-        let mut after = format!("{TEXT_SETTINGS};\n");
+        let schemas = || listing.schemas.iter().map(|schema| quoted(schema));
+        for schema in schemas() {
+            before.push_str(&format!("CREATE SCHEMA {schema};\nGRANT CREATE ON SCHEMA {schema} TO vitrine_keeper;\n"));
+        }
+        // An owner who is no superuser sees every tenant's rows through the policy of vitrine_keeper.
+        let mut after = format!("{TEXT_SETTINGS};\nSET row_security = on;\n");
         for (routine, owner) in &listing.routines {
             after.push_str(&format!("ALTER ROUTINE {routine} OWNER TO {owner};\n"));
         }
-        after.push_str("REVOKE CREATE ON SCHEMA vitrine FROM vitrine_keeper;\n");
+        for schema in schemas() {
+            after.push_str(&format!("REVOKE CREATE ON SCHEMA {schema} FROM vitrine_keeper;\n"));
+        }
         if let Some(manifest) = manifest {
             after.push_str(&comparison(manifest));
         }
@@ -101,9 +107,13 @@ impl Script {
     }
 }
 
-/// The numbers of the change feed go on where they ended, also on another server.
+/// The numbers of the change feed go on where they ended, also on another server, and on a copy of the same one whose
+/// transactions are behind.
 const NEW_ERA: &str = "DO $era$ BEGIN
-    IF to_regprocedure('vitrine.begin_era(boolean)') IS NOT NULL THEN PERFORM vitrine.begin_era(false); END IF;
+    IF to_regprocedure('vitrine.begin_era(boolean)') IS NOT NULL THEN
+        PERFORM vitrine.begin_era(EXISTS (SELECT FROM public.changes
+            WHERE era = (SELECT era FROM vitrine.feed) AND transaction >= pg_current_xact_id()));
+    END IF;
 END $era$;\n";
 
 /// Roles are the server's, so no archive has them. The first migration makes them, and may run again.

@@ -90,11 +90,13 @@ async fn wipe_locked(client: &Client, database: &Libpq) -> Result<Holdings, Back
 /// Drops what is in the schemas of the store and belongs to no extension. Who uses a table is waited for, not for ever.
 pub(super) const WIPE: &str = "
 SET LOCAL lock_timeout = '60s';
-DROP SCHEMA IF EXISTS vitrine CASCADE;
 DO $wipe$
 DECLARE
     found record;
 BEGIN
+    FOR found IN SELECT nspname AS name FROM pg_catalog.pg_namespace WHERE nspname ~ '^vitrine(_|$)' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', found.name);
+    END LOOP;
     FOR found IN
         SELECT c.oid::regclass::text AS name, c.relkind AS kind FROM pg_catalog.pg_class c
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')

@@ -1,7 +1,10 @@
 //! `vitrine health`: the check of a container, without a shell or curl in the image.
 
 use crate::config::{Environment, ListenAddress};
+use crate::gateway::tools::{Part, Status};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
+use serde::Deserialize;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -17,6 +20,28 @@ pub(super) struct Health {
     /// Longest wait for the answer, milliseconds.
     #[arg(long, default_value_t = 2_000)]
     timeout_ms: u64,
+    /// Show every part, also those that are well, with the last check.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print what the gateway answers, as JSON.
+    #[arg(long, conflicts_with = "verbose")]
+    json: bool,
+}
+
+/// What `/readyz?verbose` answers.
+#[derive(Debug, Deserialize)]
+struct Report {
+    ready: bool,
+    status: Status,
+    checks: Vec<Check>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Check {
+    name: String,
+    ok: bool,
+    detail: Option<String>,
 }
 
 impl Health {
@@ -29,7 +54,7 @@ impl Health {
         match ask(address, Duration::from_millis(self.timeout_ms.max(1))) {
             Ok(answer) => {
                 let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-                print!("{body}");
+                print!("{}", self.text(body));
                 if head.starts_with("HTTP/1.1 200") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
             }
             Err(error) => {
@@ -37,6 +62,40 @@ impl Health {
                 ExitCode::FAILURE
             }
         }
+    }
+
+    fn text(&self, body: &str) -> String {
+        match serde_json::from_str::<Report>(body) {
+            Ok(report) if !self.json => report.text(self.verbose),
+            // A gateway of another version may say it in another way.
+            Ok(_) | Err(_) => format!("{}\n", body.trim_end()),
+        }
+    }
+}
+
+impl Report {
+    /// For people: what is not well, or everything.
+    fn text(&self, everything: bool) -> String {
+        let mut text = String::new();
+        for check in self.checks.iter().filter(|check| everything || !check.ok) {
+            let mark = if check.ok { '+' } else { '-' };
+            let detail = check.detail.as_deref().unwrap_or("ok");
+            text.push_str(&format!("[{mark}] {}: {detail}\n", check.name));
+        }
+        for part in self.parts.iter().filter(|part| everything || part.status != Status::Ok) {
+            let mark = if part.status == Status::Ok { '+' } else { '-' };
+            text.push_str(&format!("[{mark}] {}: {}: {}", part.name, part.status.word(), part.detail));
+            if everything {
+                let time = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+                text.push_str(&format!(" (checked {}, so since {}", time(&part.checked_at), time(&part.since)));
+                text.push_str(&part.latency_ms.map_or_else(String::new, |latency| format!(", {latency} ms")));
+                text.push(')');
+            }
+            text.push('\n');
+        }
+        let degraded = if self.ready && self.status != Status::Ok { ", degraded" } else { "" };
+        text.push_str(&format!("{}{degraded}\n", if self.ready { "ready" } else { "not ready" }));
+        text
     }
 }
 

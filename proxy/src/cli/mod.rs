@@ -53,6 +53,26 @@ enum Command {
     /// pending, 65 when files and history contradict each other, 69 when the database cannot be reached, 75 when another
     /// program kept it for too long, 78 when the configuration is wrong.
     Migrate(insights::Migrate),
+    /// Fill an empty insight store with kinds, personas, scenarios and prompts, once.
+    ///
+    /// What a person changed or deleted since stays so. Exit code 0; 1 with `--diff` when something differs; 65 when the
+    /// files have mistakes (all are listed) or do not fit the database, 69 when the database cannot be reached, 78 when the
+    /// configuration is wrong.
+    Seed(insights::Seed),
+    /// Back up the insight store into one file, and prove it by restoring it.
+    ///
+    /// Uses pg_dump, which must not be older than the server. Exit code 0; 1 when pg_dump failed or the restored copy differs,
+    /// 65 when a file is there already or altered, 69 when the database cannot be reached, 72 when pg_dump is missing or too
+    /// old, 73 when there is no room for a scratch database, 75 when a migration runs for too long, 78 when the configuration
+    /// is wrong.
+    Backup(insights::Backup),
+    /// Restore a backup, in one transaction: it comes whole and compared, or everything stays as it was.
+    ///
+    /// A database that holds something is refused unless `--overwrite` is given, one that is no insight store always. Exit
+    /// codes as of `vitrine backup`; 73 when the database is not empty.
+    Restore(insights::Restore),
+    /// Remove everything from the insight store and make its tables anew.
+    Reset(insights::Reset),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
     Health(health::Health),
     /// Attack the database through the gateway, and report what became of each attempt.
@@ -76,6 +96,10 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::HashPassword(hash) => hash.run(),
         Command::Health(health) => health.run(environment),
         Command::Migrate(migrate) => migrate.run(environment),
+        Command::Seed(seed) => seed.run(environment),
+        Command::Backup(backup) => backup.run(environment),
+        Command::Restore(restore) => restore.run(environment),
+        Command::Reset(reset) => reset.run(environment),
         Command::Verify(verify) => verify.run(environment),
         Command::Snapshot(snapshot) => snapshot.run(),
     }

@@ -26,6 +26,11 @@ impl Serve {
             Ok(gateway) => Arc::new(gateway),
             Err(mistakes) => return super::refuse(&mistakes),
         };
+        if gateway.config.insights.seed
+            && let Err(code) = super::insights::seeds_or_refuse(gateway.config.insights.seed_dir.as_deref())
+        {
+            return code;
+        }
         start_logs(log_form(gateway.config.log), gateway.config.log_level.word());
         let (file, environment) = (self.config, environment.clone());
         let reload = Box::new(move |gateway: &Gateway| read_again(gateway, file.as_deref(), &environment));

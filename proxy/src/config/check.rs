@@ -2,6 +2,8 @@
 
 use super::settings::{Auth, LogFormat, Mode, Posture};
 use super::{Config, ListenAddress, Mistake};
+use crate::upstream::Target;
+use vitrine_insights::model::Tenant;
 
 /// Every relation that does not hold.
 pub(super) fn relations(config: &Config) -> Vec<Mistake> {
@@ -13,6 +15,7 @@ pub(super) fn relations(config: &Config) -> Vec<Mistake> {
     authentication(config, &mut refuse);
     numbers(config, &mut refuse);
     names(config, &mut refuse);
+    insights(config, &mut refuse);
     mistakes
 }
 
@@ -76,6 +79,15 @@ fn numbers(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
     }
     if config.listen.iter().any(|address| config.admin.listen.contains(address)) {
         refuse("admin.listen", "is an address of listen too");
+    }
+}
+
+fn insights(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
+    if let Some(Err(error)) = config.insights_url.as_ref().map(|url| Target::from_url(url.expose())) {
+        refuse("insights.url", &error.to_string());
+    }
+    if let Err(error) = Tenant::parse(&config.insights.seed_tenant) {
+        refuse("insights.seed_tenant", &error.to_string());
     }
 }
 

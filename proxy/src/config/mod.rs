@@ -16,7 +16,9 @@ pub use address::ListenAddress;
 pub use mistake::{Mistake, Origin};
 pub use reference::reference;
 pub use resolve::{Database, InlineUser, UserMapping};
-pub use settings::{Admin, Auth, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts, Tls, Watch};
+pub use settings::{
+    Admin, Auth, Insights, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts, Tls, Watch,
+};
 pub use source::Environment;
 pub use value::{Millis, Secret};
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub databases: Vec<Database>,
     /// URL of the insights store.
     pub insights_url: Option<Secret>,
+    /// The insights store.
+    pub insights: Insights,
     /// Operations over HTTP.
     pub admin: Admin,
     /// TLS towards clients.
@@ -96,6 +100,7 @@ impl Config {
             ("run_dir".to_owned(), self.run_dir.display().to_string()),
         ];
         for section in [
+            self.insights.shown(),
             self.admin.shown(),
             self.tls.shown(),
             self.server.shown(),
@@ -185,6 +190,9 @@ fn entries<T: Section>(source: &mut Source) -> Vec<T> {
 
 /// `VITRINE_LIMITS_CLIENTS_MAX` is `limits.clients_max`, `VITRINE_DATABASE_2_URL` is `database[2].url`.
 fn key_of(variable: &str) -> Option<String> {
+    if variable == "USE_SEED_DATA_MODE" {
+        return Some("insights.seed".to_owned());
+    }
     let name = variable.strip_prefix("VITRINE_")?;
     for section in reference::sections() {
         if section.repeated {

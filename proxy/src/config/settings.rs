@@ -103,9 +103,17 @@ section! {
 
 section! {
     /// The tool database: what the insight app derives.
-    pub(super) Insights at "insights" {
-        /// PostgreSQL URL of the insights store.
+    pub Insights at "insights" {
+        /// PostgreSQL URL of the insights store, with its owner's role: it migrates, seeds and backs up, and never serves.
         url: Option<Secret> = None, such as "\"postgres://insights@tools.internal:5432/insights\"";
+        /// Bring its tables to this program's version when the gateway starts. Without it: `vitrine migrate`.
+        migrate_at_start: bool = true;
+        /// Fill an empty store when the gateway starts. USE_SEED_DATA_MODE=true means the same.
+        seed: bool = false;
+        /// Folder of the seeds, instead of those that the program was built with.
+        seed_dir: Option<PathBuf> = None, such as "\"config/seed\"";
+        /// Whose records the seeds become.
+        seed_tenant: String = "default".to_owned();
     }
 }
 

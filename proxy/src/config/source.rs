@@ -147,6 +147,10 @@ impl Source {
 
 /// Variables of the gateway; those of the build's own tests and of `--config` are not settings.
 fn is_ours(name: &str) -> bool {
+    // A name that applications around the store know already.
+    if name == "USE_SEED_DATA_MODE" {
+        return true;
+    }
     name.starts_with("VITRINE_")
         && !name.starts_with("VITRINE_TEST_")
         && !matches!(name, "VITRINE_CONFIG" | "VITRINE_CORPORA" | "VITRINE_PG_BIN")

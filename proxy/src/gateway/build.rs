@@ -30,6 +30,7 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
         door,
         databases: ArcSwap::from_pointee(databases),
         sessions: Arc::new(Sessions::default()),
+        board: Default::default(),
     })
 }
 

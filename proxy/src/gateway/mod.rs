@@ -8,3 +8,4 @@ pub mod door;
 pub mod offer;
 pub mod server;
 pub mod state;
+pub mod tools;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::bell::Sessions;
 use super::door::Door;
+use super::tools::{Board, Status};
 use crate::catalog::{Catalog, Knowledge};
 use crate::config::Config;
 use crate::observe::{Metrics, PoolGauges};
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub databases: ArcSwap<Databases>,
     /// All living sessions.
     pub sessions: Arc<Sessions>,
+    /// How everything is, the tool database too.
+    pub board: Board,
     /// Bounds.
     pub limits: Limits,
 }
@@ -112,6 +115,30 @@ impl Gateway {
             ("upstream", outage.map_or(Ok(()), Err)),
             ("posture", barred.map_or(Ok(()), Err)),
         ]
+    }
+
+    /// Each customer database: its name, how it is, and why.
+    #[must_use]
+    pub fn customers(&self) -> Vec<(String, Status, String)> {
+        let databases = self.databases.load();
+        let mut found: Vec<_> = databases
+            .values()
+            .map(|database| {
+                let outage = database.all_routes().find_map(|route| route.pool.stats().outage);
+                let held = database.all_routes().find_map(|route| route.pool.held());
+                let (status, detail) = match (outage, held) {
+                    (Some(why), _) => (Status::Down, why),
+                    (None, Some(why)) => (Status::Down, why.to_string()),
+                    (None, None) if database.catalog.current().knowledge() != Knowledge::Live => {
+                        (Status::Degraded, "no fresh catalog: only what is certain from the text passes".to_owned())
+                    }
+                    (None, None) => (Status::Ok, "it answers, and its catalog is fresh".to_owned()),
+                };
+                (database.name.to_string(), status, detail)
+            })
+            .collect();
+        found.sort_by(|left, right| left.0.cmp(&right.0));
+        found
     }
 
     /// Every pool as it stands, by database and role; a pool that several users share comes once.

@@ -9,6 +9,8 @@ use vitrine::demo::postgres::{Options, Server};
 pub(crate) struct Tools {
     pub(crate) server: Server,
     pub(crate) database: String,
+    /// Who owns the tool database, where that is not the superuser.
+    pub(crate) owner: Option<String>,
     folder: tempfile::TempDir,
 }
 
@@ -28,7 +30,7 @@ impl Tools {
     pub(crate) fn start_with(options: Options) -> Self {
         let server = Server::start(options).unwrap();
         server.psql("CREATE DATABASE tools").unwrap();
-        Self { server, database: "tools".to_owned(), folder: tempfile::tempdir().unwrap() }
+        Self { server, database: "tools".to_owned(), owner: None, folder: tempfile::tempdir().unwrap() }
     }
 
     /// A file or folder of the test's own.
@@ -43,7 +45,24 @@ impl Tools {
     }
 
     pub(crate) fn url(&self) -> String {
-        self.server.superuser_url_of(&self.database)
+        match &self.owner {
+            Some(owner) => self.server.url(owner, &self.database),
+            None => self.server.superuser_url_of(&self.database),
+        }
+    }
+
+    /// The owner is no superuser: it may make databases and roles, and owns the tool database.
+    pub(crate) fn with_plain_owner(mut self) -> Self {
+        self.server.psql("CREATE ROLE keeper LOGIN CREATEDB CREATEROLE; ALTER DATABASE tools OWNER TO keeper").unwrap();
+        self.owner = Some("keeper".to_owned());
+        self
+    }
+
+    /// The same server, another database, which is made.
+    pub(crate) fn beside(&mut self, database: &str) {
+        let owner = self.owner.as_ref().map(|owner| format!(" OWNER {owner}")).unwrap_or_default();
+        self.server.psql(&format!("CREATE DATABASE {database}{owner}")).unwrap();
+        self.database = database.to_owned();
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

@@ -48,11 +48,7 @@ impl Migrate {
             Ok(migrations) => migrations,
             Err(error) => return refused(&error),
         };
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return failed(EX_UNAVAILABLE, &error),
-        };
-        runtime.block_on(self.act(&migrations, environment)).unwrap_or_else(|code| code)
+        super::wait_for(self.act(&migrations, environment))
     }
 
     async fn act(&self, migrations: &Migrations, environment: &Environment) -> Result<ExitCode, ExitCode> {

@@ -1,14 +1,15 @@
 //! The owner's connection to the tool database: the role of `insights.url`, which may change everything there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::task::JoinHandle;
-use tokio_postgres::Client;
+use vitrine_insights::backup::Libpq;
 
 use crate::config::{Environment, Mistake, read};
-use crate::upstream::{ConnectError, Target, sql_client};
+use crate::gateway::tools::owner::{Owner, connect};
+use crate::upstream::{Endpoint, Roots, SslMode, Target};
 
 use super::{EX_UNAVAILABLE, failed};
 
@@ -18,18 +19,6 @@ pub(super) struct ToolDatabase {
     /// The configuration file; without it the environment alone (VITRINE_INSIGHTS_URL).
     #[arg(long, env = "VITRINE_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-}
-
-/// The one connection of a command. It is closed when this is dropped.
-pub(super) struct Owner {
-    pub(super) client: Client,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl ToolDatabase {
@@ -54,16 +43,46 @@ impl ToolDatabase {
     }
 }
 
-/// A connection that may write. The connections to customers cannot; this one starts as they do and is then let go.
-pub(super) async fn connect(target: &Target) -> Result<Owner, ConnectError> {
-    let (client, task) = sql_client(target).await?;
-    let owner = Owner { client, task };
-    owner
-        .client
-        .batch_execute("SET default_transaction_read_only = off")
-        .await
-        .map_err(|error| ConnectError::Protocol(error.to_string()))?;
-    Ok(owner)
+/// How PostgreSQL's own programs, of a major version, reach the same database: everything in their environment, nothing
+/// where a list of processes would show it.
+///
+/// # Errors
+/// The password's file cannot be read.
+pub(super) fn libpq(target: &Target, major: u32) -> std::io::Result<Libpq> {
+    let mut variables = BTreeMap::new();
+    let (host, port) = match &target.endpoint {
+        Endpoint::Tcp { host, port } => (host.clone(), port),
+        Endpoint::Unix { directory, port } => (directory.display().to_string(), port),
+    };
+    variables.insert("PGHOST", host);
+    variables.insert("PGPORT", port.to_string());
+    variables.insert("PGUSER", target.user.clone());
+    variables.insert("PGDATABASE", target.database.clone());
+    variables.insert("PGAPPNAME", "vitrine".to_owned());
+    variables.insert("PGCONNECT_TIMEOUT", target.connect_timeout.as_secs().max(2).to_string());
+    variables.insert("PGSSLMODE", target.tls.mode.name().to_owned());
+    if let Some(password) = target.secret.read()? {
+        variables.insert("PGPASSWORD", password.to_string());
+    }
+    let verifies = matches!(target.tls.mode, SslMode::VerifyCa | SslMode::VerifyFull);
+    match &target.tls.roots {
+        Roots::File(path) => drop(variables.insert("PGSSLROOTCERT", path.display().to_string())),
+        Roots::System if verifies => drop(variables.insert("PGSSLROOTCERT", system_roots(major))),
+        Roots::System => {}
+    }
+    if let Some(identity) = &target.tls.identity {
+        variables.insert("PGSSLCERT", identity.certificate.display().to_string());
+        variables.insert("PGSSLKEY", identity.key.display().to_string());
+    }
+    Ok(Libpq(variables))
+}
+
+/// libpq knows the system's authorities since version 16; before, the file that distributions keep them in.
+fn system_roots(major: u32) -> String {
+    const FILES: &[&str] =
+        &["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+    let file = FILES.iter().find(|file| Path::new(file).is_file()).filter(|_| major < 16);
+    file.map_or_else(|| "system".to_owned(), |file| (*file).to_owned())
 }
 
 fn missing(file: Option<&Path>) -> ExitCode {

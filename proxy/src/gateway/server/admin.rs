@@ -2,19 +2,21 @@
 
 use super::drain::Drain;
 use crate::gateway::state::Gateway;
+use crate::gateway::tools::Status;
 use crate::observe::{CONTENT_TYPE, Exposition, PoolGauges};
 use async_trait::async_trait;
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::Stream;
 use pingora_core::server::ShutdownWatch;
+use serde_json::json;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,10 +88,13 @@ async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
     let checks = shared.checks();
     let ready = checks.iter().all(|(_, check)| check.is_ok());
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut text = String::new();
     let verbose =
         query.is_some_and(|query| query.split('&').any(|name| name == "verbose" || name.starts_with("verbose=")));
-    if verbose || !ready {
+    if verbose {
+        return (status, Json(report(&shared, &checks, ready))).into_response();
+    }
+    let mut text = String::new();
+    if !ready {
         for (name, check) in &checks {
             let _ = match check {
                 Ok(()) => writeln!(text, "[+] {name} ok"),
@@ -101,12 +106,29 @@ async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Resp
     (status, text).into_response()
 }
 
+/// What is asked of this process before clients come here, and how every part is, also those that clients can do without:
+/// with the tool database away the gateway is degraded, and ready.
+fn report(shared: &Shared, checks: &[(&'static str, Result<(), String>)], ready: bool) -> serde_json::Value {
+    let checks: Vec<_> = checks
+        .iter()
+        .map(|(name, check)| json!({ "name": name, "ok": check.is_ok(), "detail": check.as_ref().err() }))
+        .collect();
+    let parts = shared.gateway.board.parts();
+    let fine = ready && parts.iter().all(|part| part.status == Status::Ok || part.name.starts_with("extension"));
+    let status = if fine { Status::Ok } else { Status::Degraded };
+    json!({ "ready": ready, "status": if ready { status } else { Status::Down }, "checks": checks, "parts": parts })
+}
+
 async fn metrics(State(shared): State<Shared>) -> Response {
     let mut out = Exposition::default();
     shared.gateway.metrics.expose(&mut out);
     out.family("vitrine_ready", "gauge", "Whether a check of /readyz passes.");
     for (check, outcome) in shared.checks() {
         out.sample("vitrine_ready", &[("check", check)], u8::from(outcome.is_ok()));
+    }
+    out.family("vitrine_part_ok", "gauge", "Whether a part of /readyz?verbose is as it should be.");
+    for part in shared.gateway.board.parts() {
+        out.sample("vitrine_part_ok", &[("part", &part.name)], u8::from(part.status == Status::Ok));
     }
     PoolGauges::expose(&shared.gateway.pools(), &mut out);
     out.family("vitrine_build", "gauge", "The running version.");

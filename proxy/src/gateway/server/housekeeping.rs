@@ -1,4 +1,5 @@
-//! What runs beside the sessions: the catalog watch of each database, and the look at each role.
+//! What runs beside the sessions: the catalog watch of each database, the look at each role, and the upkeep of the tool
+//! database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use pingora_core::services::background::BackgroundService;
 use tokio::task::JoinSet;
 
 use crate::gateway::state::{Gateway, Route};
+use crate::gateway::tools::Upkeep;
 use crate::upstream::catalog::Watch;
 
 /// How soon a database or a role that a reload has brought is watched.
@@ -32,6 +34,8 @@ impl BackgroundService for Housekeeping {
     async fn start(&self, _shutdown: ShutdownWatch) {
         let mut catalogs: Vec<Tended<Watch>> = Vec::new();
         let mut roles: Vec<Tended<Route>> = Vec::new();
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(Upkeep::new(Arc::clone(&self.gateway)).run());
         let mut timer = tokio::time::interval(ROUND_INTERVAL);
         loop {
             timer.tick().await;
