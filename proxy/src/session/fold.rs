@@ -15,39 +15,45 @@ const PLACE: char = '\u{1}';
 /// The text with its plain numbers taken out; `None` when it has none, or when anything in it could move a boundary.
 #[must_use]
 pub(super) fn fold(text: &str) -> Option<String> {
-    if may_move_a_boundary(text) {
+    let bytes = text.as_bytes();
+    let mut folded = String::with_capacity(text.len());
+    // What was copied to `folded` ends at the first, what was looked at ends at the second.
+    let (mut copied, mut seen) = (0, 0);
+    while let Some(notable) = bytes.get(seen..)?.iter().position(|byte| is_notable(*byte)) {
+        let start = seen + notable;
+        let byte = *bytes.get(start)?;
+        seen = start + 1;
+        if !byte.is_ascii_digit() {
+            let next = bytes.get(seen).copied().unwrap_or(b' ');
+            if !matches!(byte, b'-' | b'*' | b'/') || is_comment(byte, next) {
+                return None;
+            }
+            continue;
+        }
+        seen += bytes.get(seen..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let before = start.checked_sub(1).and_then(|index| bytes.get(index)).copied().unwrap_or(b' ');
+        let after = bytes.get(seen).copied().unwrap_or(b' ');
+        if seen - start <= DIGITS_MAX && delimits(before) && delimits(after) {
+            folded.push_str(text.get(copied..start)?);
+            folded.push(PLACE);
+            copied = seen;
+        }
+    }
+    if copied == 0 {
         return None;
     }
-    let mut folded = String::with_capacity(text.len());
-    let mut before = b' ';
-    let mut found = false;
-    let mut rest = text;
-    while let Some(start) = rest.bytes().position(|byte| byte.is_ascii_digit()) {
-        let (plain, number_on) = rest.split_at_checked(start)?;
-        let digits = number_on.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, remaining) = number_on.split_at_checked(digits)?;
-        before = plain.bytes().last().unwrap_or(before);
-        let after = remaining.bytes().next().unwrap_or(b' ');
-        folded.push_str(plain);
-        if digits <= DIGITS_MAX && delimits(before) && delimits(after) {
-            folded.push(PLACE);
-            found = true;
-        } else {
-            folded.push_str(number);
-        }
-        rest = remaining;
-    }
-    folded.push_str(rest);
-    found.then_some(folded)
+    folded.push_str(text.get(copied..)?);
+    Some(folded)
 }
 
-/// Quotes, dollars, backslashes and comments.
-fn may_move_a_boundary(text: &str) -> bool {
-    let mut before = 0;
-    text.bytes().any(|byte| {
-        let pair = (std::mem::replace(&mut before, byte), byte);
-        matches!(byte, b'\'' | b'"' | b'$' | b'\\' | 1) || matches!(pair, (b'-', b'-') | (b'/', b'*') | (b'*', b'/'))
-    })
+/// A digit, or what may move a boundary: quotes, dollars, backslashes, the byte that stands for a number, and the halves
+/// of a comment's sign.
+fn is_notable(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'\'' | b'"' | b'$' | b'\\' | 1 | b'-' | b'*' | b'/')
+}
+
+fn is_comment(byte: u8, next: u8) -> bool {
+    matches!((byte, next), (b'-', b'-') | (b'/', b'*') | (b'*', b'/'))
 }
 
 /// Neither a letter, a digit nor a point: a number next to it is a whole number of its own.

@@ -219,6 +219,12 @@ impl Session {
         !self.sql_prepared.is_empty() || !self.held_cursors.is_empty()
     }
 
+    /// Whatever waits for the client is followed by an answer that is sure to come: the Sync for it has gone upstream.
+    #[must_use]
+    pub fn is_answered_soon(&self) -> bool {
+        matches!(self.expect.back(), Some(Expect::Ready))
+    }
+
     /// The client said goodbye.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -352,6 +358,9 @@ impl Session {
 
     /// The same, as a step that is taken back when what was sent before it fails.
     fn assign_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) {
+        if name.is_empty() && statement.is_none() && self.unnamed.is_none() {
+            return;
+        }
         let before = self.rename_statement(name, statement);
         self.ops.push_back(Op::Undo(Undo::Statement { name: name.to_owned(), before }));
     }

@@ -184,4 +184,21 @@ impl Expect {
             | Self::Replay => true,
         }
     }
+
+    /// Whether nothing needs to come for it.
+    pub(super) fn is_made_here(&self) -> bool {
+        match self {
+            Self::Local(_) | Self::Refuse(_) | Self::Undo(_) | Self::Parse { real: false, .. } => true,
+            Self::Parse { real: true, .. }
+            | Self::Fail
+            | Self::Bind { .. }
+            | Self::DescribeStatement
+            | Self::DescribePortal { .. }
+            | Self::Execute { .. }
+            | Self::ClosePortal { .. }
+            | Self::CloseStatement { .. }
+            | Self::Ready
+            | Self::Replay => false,
+        }
+    }
 }

@@ -69,6 +69,14 @@ impl Session {
     /// The answer that stands next in line.
     fn answer(&mut self, (tag, body): (u8, &[u8]), statements: &mut ServerStatements, out: &mut BytesMut) -> Relay {
         let forward = |answer: bool| if answer { Relay::Forward } else { Relay::Swallow };
+        // What is not answered yet with this stays in line.
+        match (tag, self.expect.front()) {
+            (b't', Some(Expect::DescribeStatement)) => return Relay::Forward,
+            (b'D' | b'H' | b'd' | b'c', Some(Expect::Execute { answer, .. })) => {
+                return forward(*answer == Answer::Whole);
+            }
+            _ => {}
+        }
         let Some(expected) = self.expect.pop_front() else { return out_of_place(tag) };
         match (tag, expected) {
             (b'1', Expect::Parse { statement, answer, real: true, serial }) => {
@@ -81,16 +89,8 @@ impl Session {
                 Relay::Forward
             }
             (b'3', Expect::CloseStatement { .. }) => Relay::Swallow,
-            (b't', Expect::DescribeStatement) => {
-                self.expect.push_front(Expect::DescribeStatement);
-                Relay::Forward
-            }
             (b'T' | b'n', Expect::DescribeStatement) | (b'T', Expect::DescribePortal { .. }) => Relay::Forward,
             (b'n', Expect::DescribePortal { answer_no_data }) => forward(answer_no_data),
-            (b'D' | b'H' | b'd' | b'c', Expect::Execute { effect, shift, answer }) => {
-                self.expect.push_front(Expect::Execute { effect, shift, answer });
-                forward(answer == Answer::Whole)
-            }
             (b'C', Expect::Execute { effect, answer, .. }) => {
                 self.completed(effect, body);
                 if let Answer::Tagged(tag) = answer {
@@ -317,28 +317,21 @@ impl Session {
     /// Hands out what was made here and stands next in line. Returns how many answers that were.
     pub fn deliver_local(&mut self, out: &mut BytesMut) -> usize {
         let mut delivered = 0;
-        loop {
+        while self.expect.front().is_some_and(Expect::is_made_here) {
             match self.expect.pop_front() {
                 Some(Expect::Local(bytes)) => out.extend_from_slice(&bytes),
-                Some(Expect::Parse { real: false, answer, .. }) => {
-                    if answer {
-                        out.extend_from_slice(backend::PARSE_COMPLETE);
-                    }
-                }
+                Some(Expect::Parse { answer: true, .. }) => out.extend_from_slice(backend::PARSE_COMPLETE),
                 Some(Expect::Refuse(bytes)) => {
                     out.extend_from_slice(&bytes);
                     self.batch_failed = true;
                     self.failed_here = true;
                 }
                 Some(Expect::Undo(_)) => continue,
-                Some(other) => {
-                    self.expect.push_front(other);
-                    return delivered;
-                }
-                None => return delivered,
+                _ => {}
             }
             delivered += 1;
         }
+        delivered
     }
 
     fn parameter_status(&mut self, body: &[u8]) -> Relay {

@@ -1,7 +1,9 @@
 //! What a text is read under: database, role and every setting that changes what names and literals mean.
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use ahash::RandomState;
 
 use super::settings::{Ledger, Settings, meaningful};
 
@@ -17,15 +19,15 @@ pub struct SettingsScope {
     /// Whether the end of the transaction, however it ends, leaves the search_path as it is.
     is_settled: bool,
     settings: Settings,
+    /// Made once: every statement that comes is looked up under its scope.
+    hash: u64,
 }
 
 const SEARCH_PATH: &str = "search_path";
 
 impl Hash for SettingsScope {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Equality looks at everything; for the hash the path is telling enough and cheap.
-        self.role.hash(state);
-        self.search_path.hash(state);
+        state.write_u64(self.hash);
     }
 }
 
@@ -39,10 +41,14 @@ impl SettingsScope {
             None => split_names(default_path),
         };
         let settings = ledger.effective();
+        let search_path = path(&settings);
+        // Equality looks at everything; for the hash the path is telling enough.
+        let hash = hasher().hash_one((role, &search_path));
         Self {
             database: Arc::clone(database),
             role: Arc::clone(role),
-            search_path: path(&settings),
+            search_path,
+            hash,
             reset_path: path(ledger.startup()),
             is_settled: ledger.is_settled(SEARCH_PATH),
             settings: meaningful(&settings),
@@ -86,6 +92,12 @@ impl SettingsScope {
     pub fn search_path(&self) -> &[String] {
         &self.search_path
     }
+}
+
+/// Keyed at random, once for the process: a client chooses its search_path.
+fn hasher() -> &'static RandomState {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    &HASHER
 }
 
 /// Splits the value of search_path, `"$user", public`, into names: bare ones are folded to lower case, quoted ones are

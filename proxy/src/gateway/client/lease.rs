@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::pump::{Fault, Progress};
-use super::{Client, End, Tally, Upstream, shutting_down};
+use super::{Client, End, Tally, Upstream, shutting_down, spare};
 use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
 use crate::session::{Op, Session, UpstreamFault, failure};
@@ -17,6 +17,9 @@ use crate::wire::sqlstate::SqlState;
 
 /// Steps kept for repeating a batch; a longer batch is not repeated.
 const REPEATABLE_OPS_MAX: usize = 256;
+
+/// So much made here waits for the upstream's answer, to go out with it.
+const HELD_BYTES_MAX: usize = 4 * 1024;
 
 impl<S> Client<S>
 where
@@ -36,8 +39,10 @@ where
         self.await_cancelling().await;
         if let Some(upstream) = &mut self.upstream {
             upstream.send(&mut self.session);
+            let is_new = self.is_held || self.output.is_empty();
             let delivered = self.session.deliver_local(&mut self.output);
             upstream.answered_here(delivered);
+            self.is_held = is_new && self.output.len() < HELD_BYTES_MAX && self.session.is_answered_soon();
         }
         if self.session.can_release() {
             self.release().await;
@@ -97,7 +102,9 @@ where
             }
         }
         upstream.lease.settings = Arc::clone(self.session.settings());
-        upstream.lease.release();
+        let Upstream { lease, mut output, answered, .. } = upstream;
+        spare::strip(&mut output);
+        lease.release_at(answered);
         self.place.resident.does(Doing::Idle);
     }
 
@@ -162,12 +169,16 @@ where
 
 impl Upstream {
     fn new(lease: Lease) -> Self {
+        let mut output = BytesMut::new();
+        spare::furnish(&mut output);
         Self {
+            asked: Some(lease.since()),
+            answered: lease.since(),
             lease,
-            output: BytesMut::new(),
+            output,
+            is_unflushed: false,
             passing: 0,
             repeatable: Some(Vec::new()),
-            asked: None,
             tally: Tally::default(),
         }
     }

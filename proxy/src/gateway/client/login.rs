@@ -61,6 +61,8 @@ where
         input,
         wanted: 0,
         output,
+        is_held: false,
+        is_unflushed: false,
         discarding: 0,
         session,
         database,

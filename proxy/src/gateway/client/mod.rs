@@ -3,6 +3,7 @@
 mod lease;
 mod login;
 mod pump;
+mod spare;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,6 +80,11 @@ struct Client<S> {
     wanted: usize,
     /// For the client, not yet written.
     output: BytesMut,
+    /// `output` goes out together with the upstream's answer, which is sure to come: PostgreSQL too sends ParseComplete
+    /// with what follows it.
+    is_held: bool,
+    /// Written, and not flushed yet.
+    is_unflushed: bool,
     /// Bytes of a message that was too long, still to be thrown away.
     discarding: usize,
     session: Session,
@@ -99,12 +105,16 @@ struct Upstream {
     lease: Lease,
     /// For the upstream, not yet written.
     output: BytesMut,
+    /// Written, and not flushed yet.
+    is_unflushed: bool,
     /// Bytes of a long row that still pass.
     passing: usize,
     /// What was sent since the lease began and nothing of which was answered; `None` once it cannot be repeated.
     repeatable: Option<Vec<Op>>,
     /// Since when an answer is outstanding.
     asked: Option<Instant>,
+    /// When the last answer was whole.
+    answered: Instant,
     tally: Tally,
 }
 
@@ -184,8 +194,7 @@ where
         }
         self.account();
         if self.input.is_empty() {
-            // An idle client holds no buffer.
-            self.input = BytesMut::new();
+            spare::strip(&mut self.input);
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Client, Tally, Upstream};
+use super::{Client, Tally, Upstream, spare};
 use crate::gateway::bell;
 use crate::observe::Metrics;
 use crate::session::{Relay, Session, UpstreamFault};
@@ -28,8 +29,6 @@ const UPSTREAM_READ_BYTES: usize = 32 * 1024;
 const CONTROL_BYTES_MAX: usize = 16 << 20;
 /// Shorter runs are copied behind what waits already; longer ones change owner.
 const COPY_BYTES_MAX: usize = 4 * 1024;
-/// What an idle client may keep for its next answer.
-const OUTPUT_BYTES_KEPT: usize = 1024;
 
 /// Why the pump stopped.
 #[derive(Debug)]
@@ -99,24 +98,25 @@ where
     }
 
     fn poll_write_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.is_held && self.upstream.is_some() {
+            return Ok(());
+        }
         while !self.output.is_empty() {
             match Pin::new(&mut self.io).poll_write(cx, &self.output) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(written)) => {
                     self.gateway.metrics.client_bytes_out.add(written.try_into().unwrap_or(0));
                     self.output.advance(written);
+                    self.is_unflushed = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(()),
             }
         }
-        if self.output.capacity() > OUTPUT_BYTES_KEPT {
-            self.output = BytesMut::new();
+        if self.output.capacity() > 0 {
+            spare::strip(&mut self.output);
         }
-        match Pin::new(&mut self.io).poll_flush(cx) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => Ok(()),
-        }
+        flush(&mut self.io, &mut self.is_unflushed, cx)
     }
 
     /// `Ok(true)`: nothing is outstanding any more. `Ok(false)`: something moved.
@@ -127,6 +127,8 @@ where
             return Poll::Pending;
         }
         ready!(upstream.poll_read(cx)).map_err(Fault::Io)?;
+        self.is_held = false;
+        spare::furnish(&mut self.output);
         let outcome = upstream.relay(&mut self.session, &mut self.output);
         upstream.tell(&self.gateway.metrics, self.session.is_quiet());
         outcome.map_err(Fault::Protocol)?;
@@ -145,6 +147,7 @@ where
         let mut read = ReadBuf::uninit(&mut space);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
         self.gateway.metrics.client_bytes_in.add(read.filled().len().try_into().unwrap_or(0));
+        spare::furnish(&mut self.input);
         self.input.extend_from_slice(read.filled());
         Poll::Ready(Ok(!read.filled().is_empty()))
     }
@@ -171,15 +174,15 @@ impl Upstream {
         while !self.output.is_empty() {
             match Pin::new(&mut self.lease.io).poll_write(cx, &self.output) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(written)) => self.output.advance(written),
+                Poll::Ready(Ok(written)) => {
+                    self.output.advance(written);
+                    self.is_unflushed = true;
+                }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(()),
             }
         }
-        match Pin::new(&mut self.lease.io).poll_flush(cx) {
-            Poll::Ready(outcome) => outcome,
-            Poll::Pending => Ok(()),
-        }
+        flush(&mut self.lease.io, &mut self.is_unflushed, cx)
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -213,24 +216,25 @@ impl Upstream {
             metrics.upstream_errors.add(errors);
         }
         if done && let Some(asked) = self.asked.take() {
-            metrics.statement_time.observe(asked.elapsed());
+            self.answered = Instant::now();
+            metrics.statement_time.observe(self.answered.saturating_duration_since(asked));
         }
     }
 
     fn relay_messages(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
         let connection = &mut *self.lease;
-        // Bytes at the front of `rx` that pass to the client unchanged.
-        let mut run = self.passing.min(connection.rx.len());
-        self.passing -= run;
+        let rx = &mut connection.rx;
+        let mut run = Run { start: 0, end: self.passing.min(rx.len()) };
+        self.passing -= run.end;
         let mut made_here = BytesMut::new();
-        while let Some(rest) = connection.rx.get(run..).filter(|_| self.passing == 0) {
+        while let Some(rest) = rx.get(run.end..).filter(|_| self.passing == 0) {
             let header = frame::header(rest).map_err(|_| UpstreamFault::OutOfPlace(0))?;
             let Some(header) = header else { break };
             let total = HEADER_BYTES + header.body_bytes;
             if matches!(header.tag, b'D' | b'd') && session.passes_rows() {
                 self.tally.rows += u64::from(header.tag == b'D');
                 let here = total.min(rest.len());
-                run += here;
+                run.end += here;
                 self.passing = total - here;
                 continue;
             }
@@ -243,43 +247,64 @@ impl Upstream {
                 note_parameter(&mut connection.parameters, body);
             }
             match session.relay(header.tag, body, &mut connection.statements, &mut made_here) {
-                Relay::Forward => run += total,
+                Relay::Forward => run.end += total,
                 Relay::Swallow => {
-                    pass(&mut connection.rx, &mut run, output);
-                    connection.rx.advance(total);
+                    run.pass(rx, output);
+                    run.skip(total);
                 }
                 Relay::Fault(fault) => {
-                    pass(&mut connection.rx, &mut run, output);
+                    run.pass(rx, output);
                     return Err(fault);
                 }
             }
             if !made_here.is_empty() {
-                pass(&mut connection.rx, &mut run, output);
+                run.pass(rx, output);
                 output.extend_from_slice(&made_here);
                 made_here.clear();
             }
         }
-        pass(&mut connection.rx, &mut run, output);
+        run.pass(rx, output);
+        rx.advance(run.end);
         Ok(())
     }
+}
+
+/// Bytes of what was read that go to the client unchanged; what stands before them is done with.
+struct Run {
+    start: usize,
+    end: usize,
+}
+
+impl Run {
+    /// Moves them behind what waits for the client.
+    fn pass(&mut self, rx: &mut BytesMut, output: &mut BytesMut) {
+        if output.is_empty() && self.end - self.start > COPY_BYTES_MAX {
+            rx.advance(self.start);
+            *output = rx.split_to(self.end - self.start);
+            *self = Self { start: 0, end: 0 };
+        } else {
+            output.extend_from_slice(rx.get(self.start..self.end).unwrap_or_default());
+            self.start = self.end;
+        }
+    }
+
+    /// Leaves out what comes next. Everything before it has been passed.
+    fn skip(&mut self, bytes: usize) {
+        self.end += bytes;
+        self.start = self.end;
+    }
+}
+
+fn flush<T: AsyncWrite + Unpin>(io: &mut T, is_unflushed: &mut bool, cx: &mut Context<'_>) -> io::Result<()> {
+    if *is_unflushed && let Poll::Ready(outcome) = Pin::new(io).poll_flush(cx) {
+        *is_unflushed = false;
+        return outcome;
+    }
+    Ok(())
 }
 
 fn note_parameter(parameters: &mut crate::upstream::Parameters, body: &[u8]) {
     if let Ok((name, value)) = decode_parameter_status(body) {
         parameters.set(name.to_owned(), value.to_owned());
     }
-}
-
-/// Moves the first `run` bytes behind what waits for the client.
-fn pass(rx: &mut BytesMut, run: &mut usize, output: &mut BytesMut) {
-    if *run == 0 {
-        return;
-    }
-    if output.is_empty() && *run > COPY_BYTES_MAX {
-        *output = rx.split_to(*run);
-    } else {
-        output.extend_from_slice(rx.get(..*run).unwrap_or_default());
-        rx.advance(*run);
-    }
-    *run = 0;
 }

@@ -74,7 +74,7 @@ impl Pool {
         }
         let lifetime = state.limits.lifetime_max.min(LIFETIME_MAX);
         let expires = now + lifetime.mul_f64(1.0 - rand::rng().random_range(0.0..0.1));
-        let pooled = Box::new(Pooled { connection, generation, expires, lender: None });
+        let pooled = Box::new(Pooled { connection, generation, expires, lent: now, lender: None });
         let unwanted = if state.closed || generation != state.generation {
             Some(pooled)
         } else {

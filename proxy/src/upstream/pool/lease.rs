@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::time::Instant;
 
 use super::Pool;
 use super::state::Pooled;
@@ -12,19 +13,31 @@ use crate::upstream::Connection;
 pub struct Lease(Box<Pooled>);
 
 impl Lease {
-    pub(super) fn new(pool: &Pool, mut pooled: Box<Pooled>) -> Self {
+    pub(super) fn new(pool: &Pool, mut pooled: Box<Pooled>, now: Instant) -> Self {
         pooled.lender = Some(pool.clone());
+        pooled.lent = now;
         Self(pooled)
+    }
+
+    /// Since when it is lent.
+    #[must_use]
+    pub fn since(&self) -> Instant {
+        self.0.lent
     }
 
     /// Gives the connection back: idle, outside a transaction, every answer read, and `settings` saying what is applied.
     /// One with bytes left unread is destroyed all the same.
     pub fn release(self) {
+        self.release_at(Instant::now());
+    }
+
+    /// As [`Self::release`], for who has looked at the clock a moment ago.
+    pub fn release_at(self, now: Instant) {
         let Self(mut pooled) = self;
         if pooled.connection.rx.is_empty()
             && let Some(pool) = pooled.lender.take()
         {
-            pool.give_back(pooled);
+            pool.give_back(pooled, now);
         }
     }
 }

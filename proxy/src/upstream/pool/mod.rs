@@ -57,7 +57,7 @@ impl Pool {
             match taken {
                 Taken::Idle(mut pooled, since) => {
                     if now.saturating_duration_since(since) < FRESH || pooled.connection.look() == Health::Alive {
-                        return Ok(Lease::new(self, pooled));
+                        return Ok(Lease::new(self, pooled, now));
                     }
                     self.0.state.lock().lose(1);
                     drop(pooled);
@@ -202,8 +202,8 @@ impl Pool {
     }
 
     /// Takes a connection back that its holder vouches for.
-    fn give_back(&self, pooled: Box<Pooled>) {
-        let (parted, connectors) = self.0.state.lock().give_back(self, pooled, Instant::now());
+    fn give_back(&self, pooled: Box<Pooled>, now: Instant) {
+        let (parted, connectors) = self.0.state.lock().give_back(self, pooled, now);
         if let Some(pooled) = parted {
             self.came_back(connectors);
             pooled.part();

@@ -19,6 +19,8 @@ pub(super) struct Pooled {
     /// Which target it was opened for.
     pub(super) generation: u64,
     pub(super) expires: Instant,
+    /// When it was lent last.
+    pub(super) lent: Instant,
     /// Set while it is lent: dropping it then tells the pool.
     pub(super) lender: Option<Pool>,
 }
@@ -171,7 +173,7 @@ impl State {
     /// Gives a connection to the first in line, or keeps it.
     pub(super) fn place(&mut self, pool: &Pool, mut pooled: Box<Pooled>, now: Instant) {
         while let Some(waiter) = self.waiters.pop_front() {
-            let handed = Handed::new(Lease::new(pool, pooled));
+            let handed = Handed::new(Lease::new(pool, pooled, now));
             match waiter.ticket.send(Ok(handed)) {
                 Ok(()) => {
                     self.leased += 1;
