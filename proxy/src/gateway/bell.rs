@@ -44,7 +44,10 @@ impl Bell {
 
     /// Answers a ring.
     pub fn hush(&self, what: u8) {
-        self.rung.fetch_and(!what, Ordering::AcqRel);
+        // Asked with every query, and hardly ever rung.
+        if self.rung.load(Ordering::Acquire) & what != 0 {
+            self.rung.fetch_and(!what, Ordering::AcqRel);
+        }
     }
 }
 

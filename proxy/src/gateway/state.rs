@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::bell::Sessions;
@@ -16,7 +17,7 @@ use crate::policy::Policy;
 use crate::session::review::{Rulebook, review_text};
 use crate::session::settings::Settings;
 use crate::session::verdict::{Asked, Memory, Reviewed, Verdicts, Versions};
-use crate::session::{Limits as SessionLimits, Stall};
+use crate::session::{Limits as SessionLimits, Origin, Stall};
 use crate::sql::{Limits as ReaderLimits, Rule};
 use crate::upstream::catalog::Watch;
 use crate::upstream::posture::Guard;
@@ -84,6 +85,22 @@ pub struct Route {
     pub greeting: ArcSwapOption<Greeting>,
     /// The same for sessions with start-up settings, by those settings.
     pub greetings: Mutex<HashMap<Settings, Arc<Greeting>>>,
+    /// What sessions begin with that ask for the same parameters.
+    pub beginnings: Mutex<HashMap<Vec<(String, String)>, Arc<Beginning>, ahash::RandomState>>,
+}
+
+/// What a session begins with. Sessions that begin alike share it: a login needs no second review of the same
+/// parameters, and an idle session little memory.
+#[derive(Debug)]
+pub struct Beginning {
+    /// What the parameters were reviewed with.
+    pub versions: Versions,
+    /// What a session without parameters was told when this was made.
+    pub fresh: Arc<Greeting>,
+    /// What the session is born with.
+    pub origin: Arc<Origin>,
+    /// ParameterStatus messages.
+    pub words: Bytes,
 }
 
 /// What a fresh upstream session is like.
@@ -176,7 +193,13 @@ impl Route {
     /// A route through this pool that nobody has taken yet.
     #[must_use]
     pub fn new(guard: Guard, pool: Pool) -> Self {
-        Self { pool, guard, greeting: ArcSwapOption::empty(), greetings: Mutex::default() }
+        Self {
+            pool,
+            guard,
+            greeting: ArcSwapOption::empty(),
+            greetings: Mutex::default(),
+            beginnings: Mutex::default(),
+        }
     }
 }
 
@@ -229,8 +252,10 @@ impl Database {
         reviewed
     }
 
-    fn versions(&self) -> Versions {
-        versions(&self.catalog.current(), &self.policy.load())
+    /// The versions of policy and catalog in force.
+    #[must_use]
+    pub fn versions(&self) -> Versions {
+        Versions { policy: self.policy.load().version(), catalog: self.catalog.version() }
     }
 }
 

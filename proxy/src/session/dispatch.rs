@@ -16,15 +16,15 @@ pub struct ServerStatements {
     named: HashMap<Arc<StatementKey>, Named, ahash::RandomState>,
     unnamed: Option<Unnamed>,
     /// Names given up and not closed yet.
-    given_up: Vec<String>,
+    given_up: Vec<Arc<str>>,
     named_max: usize,
     next_number: u64,
     clock: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Named {
-    number: u64,
+    name: Arc<str>,
     used: u64,
     /// Its Parse, while that is not answered.
     pending: Option<Pending>,
@@ -82,7 +82,7 @@ impl ServerStatements {
 
     /// Their names are never used again: a plan turned out to be out of date.
     pub fn forget_all(&mut self) {
-        self.given_up.extend(self.named.drain().map(|(_, named)| server_name(named.number)));
+        self.given_up.extend(self.named.drain().map(|(_, named)| named.name));
         self.unnamed = None;
     }
 
@@ -92,7 +92,7 @@ impl ServerStatements {
     }
 
     /// A Close that the server skipped: to be sent again.
-    pub(super) fn not_closed(&mut self, name: String) {
+    pub(super) fn not_closed(&mut self, name: Arc<str>) {
         self.given_up.push(name);
     }
 
@@ -118,30 +118,30 @@ impl ServerStatements {
         }
     }
 
-    /// The name a statement is known by here: empty for the unnamed one. One whose Parse was sent in an earlier batch
+    /// The name a statement is known by here. One whose Parse was sent in an earlier batch
     /// and is not answered is not relied on: what fails with it must not fail this batch.
-    fn name(&mut self, statement: &Prepared, batch: u64) -> Option<String> {
+    fn name(&mut self, statement: &Prepared, batch: u64) -> Option<ServerName> {
         let certain = |pending: Option<Pending>| pending.is_none_or(|pending| pending.batch == batch);
         if !statement.keep {
             // Most texts of this kind came for the first time: they are not even looked for among the named.
             let unnamed = self.unnamed.as_ref().filter(|unnamed| unnamed.key == statement.key);
-            return unnamed.filter(|unnamed| certain(unnamed.pending)).map(|_| String::new());
+            return unnamed.filter(|unnamed| certain(unnamed.pending)).map(|_| ServerName::Unnamed);
         }
         self.clock += 1;
         let named = self.named.get_mut(&statement.key).filter(|named| certain(named.pending))?;
         named.used = self.clock;
-        Some(server_name(named.number))
+        Some(ServerName::Named(Arc::clone(&named.name)))
     }
 
     /// Takes a name for a new statement, giving up the one not used for longest where there are too many.
     /// The number with the name tells this Parse from others of the same statement.
-    fn register(&mut self, statement: &Prepared, batch: u64) -> (String, u64) {
+    fn register(&mut self, statement: &Prepared, batch: u64) -> (ServerName, u64) {
         self.clock += 1;
         let serial = self.clock;
         let pending = Some(Pending { batch, serial });
         if !statement.keep {
             self.unnamed = Some(Unnamed { key: Arc::clone(&statement.key), pending });
-            return (String::new(), serial);
+            return (ServerName::Unnamed, serial);
         }
         if self.named.len() >= self.named_max
             && let Some(evicted) = self.evict()
@@ -149,16 +149,32 @@ impl ServerStatements {
             self.given_up.push(evicted);
         }
         self.next_number += 1;
-        let named = Named { number: self.next_number, used: self.clock, pending };
+        let name: Arc<str> = server_name(self.next_number).into();
+        let named = Named { name: Arc::clone(&name), used: self.clock, pending };
         if let Some(doubtful) = self.named.insert(Arc::clone(&statement.key), named) {
-            self.given_up.push(server_name(doubtful.number));
+            self.given_up.push(doubtful.name);
         }
-        (server_name(named.number), serial)
+        (ServerName::Named(name), serial)
     }
 
-    fn evict(&mut self) -> Option<String> {
+    fn evict(&mut self) -> Option<Arc<str>> {
         let oldest = self.named.iter().min_by_key(|(_, named)| named.used).map(|(key, _)| Arc::clone(key))?;
-        self.named.remove(&oldest).map(|named| server_name(named.number))
+        self.named.remove(&oldest).map(|named| named.name)
+    }
+}
+
+/// What a connection knows a statement by.
+enum ServerName {
+    Unnamed,
+    Named(Arc<str>),
+}
+
+impl ServerName {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Unnamed => "",
+            Self::Named(name) => name,
+        }
     }
 }
 
@@ -197,12 +213,12 @@ impl Session {
             Op::Parse { statement, answer } => self.send_parse(statement, *answer, statements, out),
             Op::Bind { statement, portal, values, answer } => {
                 let name = self.known(statement, statements, out);
-                frontend::put_bind(out, portal, &name, values);
+                frontend::put_bind(out, portal, name.as_str(), values);
                 self.expect.push_back(Expect::Bind { statement: Arc::clone(statement), answer: *answer });
             }
             Op::DescribeStatement { statement } => {
                 let name = self.known(statement, statements, out);
-                frontend::put_describe(out, b'S', &name);
+                frontend::put_describe(out, b'S', name.as_str());
                 self.expect.push_back(Expect::DescribeStatement);
             }
             Op::DescribePortal { portal, answer_no_data } => {
@@ -243,18 +259,23 @@ impl Session {
                 frontend::put_close(out, b'S', &name);
                 self.expect.push_back(Expect::CloseStatement { name });
             }
-            frontend::put_parse(out, &name, &statement.key.text, &statement.key.parameter_types);
+            frontend::put_parse(out, name.as_str(), &statement.key.text, &statement.key.parameter_types);
         }
         self.expect.push_back(Expect::Parse { statement: Arc::clone(statement), answer, real, serial });
     }
 
     /// The name of a statement on this connection, which is told of it first where it does not know it.
-    fn known(&mut self, statement: &Arc<Prepared>, statements: &mut ServerStatements, out: &mut BytesMut) -> String {
+    fn known(
+        &mut self,
+        statement: &Arc<Prepared>,
+        statements: &mut ServerStatements,
+        out: &mut BytesMut,
+    ) -> ServerName {
         if let Some(name) = statements.name(statement, self.batches_sent) {
             return name;
         }
         self.send_parse(statement, false, statements, out);
-        statements.name(statement, self.batches_sent).unwrap_or_default()
+        statements.name(statement, self.batches_sent).unwrap_or(ServerName::Unnamed)
     }
 
     /// Starts a lease on a connection whose client settings differ: `sql` replays them as one simple query.

@@ -50,9 +50,24 @@ pub struct Seed {
     /// The role's own search_path there, in the spelling of SHOW.
     pub default_search_path: Arc<str>,
     /// Settings from the start-up packet, reviewed.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// Bounds.
     pub limits: Limits,
+}
+
+/// A seed made ready: sessions that start alike share it, and what they are read under.
+#[derive(Debug)]
+pub struct Origin {
+    seed: Seed,
+    scope: Arc<SettingsScope>,
+}
+
+impl From<Seed> for Origin {
+    fn from(seed: Seed) -> Self {
+        let ledger = Ledger::new(Arc::clone(&seed.settings));
+        let scope = SettingsScope::new(&seed.database, &seed.role, &seed.default_search_path, &ledger);
+        Self { scope: Arc::new(scope), seed }
+    }
 }
 
 /// Bounds of one session.
@@ -87,7 +102,7 @@ pub struct Stall {
 /// One client's session.
 #[derive(Debug)]
 pub struct Session {
-    seed: Seed,
+    origin: Arc<Origin>,
     /// Settings as they will be when everything sent so far has succeeded: new texts are reviewed under these.
     ahead: Ledger,
     /// Settings as PostgreSQL has confirmed them.
@@ -96,7 +111,7 @@ pub struct Session {
     named: HashMap<String, Arc<Prepared>>,
     named_bytes: usize,
     unnamed: Option<Arc<Prepared>>,
-    portals: HashMap<String, Bound>,
+    portals: HashMap<String, Bound, ahash::RandomState>,
     /// PREPAREd by SQL on the connection this client holds: name to what was reviewed.
     sql_prepared: HashMap<String, Arc<Reviewed>>,
     /// DECLAREd WITH HOLD by a transaction that was kept.
@@ -138,18 +153,17 @@ pub struct Session {
 impl Session {
     /// A session right after authentication.
     #[must_use]
-    pub fn new(seed: Seed) -> Self {
-        let ledger = Ledger::new(seed.settings.clone());
-        let scope = SettingsScope::new(&seed.database, &seed.role, &seed.default_search_path, &ledger);
+    pub fn new(origin: Arc<Origin>) -> Self {
+        let ledger = Ledger::new(Arc::clone(&origin.seed.settings));
         Self {
             confirmed: ledger.clone(),
             ahead: ledger,
-            scope: Arc::new(scope),
-            seed,
+            scope: Arc::clone(&origin.scope),
+            origin,
             named: HashMap::new(),
             named_bytes: 0,
             unnamed: None,
-            portals: HashMap::new(),
+            portals: HashMap::default(),
             sql_prepared: HashMap::new(),
             held_cursors: HashSet::new(),
             declared_cursors: Vec::new(),
@@ -248,7 +262,7 @@ impl Session {
     }
 
     /// What was refused since the last call: text and denial.
-    pub fn take_denials(&mut self) -> impl Iterator<Item = (Arc<str>, Denial)> {
+    pub fn take_denials(&mut self) -> impl Iterator<Item = (Arc<str>, Denial)> + use<> {
         std::mem::take(&mut self.denied)
             .into_iter()
             .filter_map(|reviewed| Some((Arc::clone(&reviewed.text), reviewed.outcome.as_ref().err()?.clone())))
@@ -262,6 +276,14 @@ impl Session {
     /// Queued steps, in order; taken from the front by the driver.
     pub fn ops(&mut self) -> &mut VecDeque<Op> {
         &mut self.ops
+    }
+
+    /// Gives back the room that only a query needs, where nothing is queued.
+    pub fn rest(&mut self) {
+        if self.is_quiet() && self.ops.capacity() > 0 {
+            self.ops = VecDeque::new();
+            self.expect = VecDeque::new();
+        }
     }
 
     /// Answers what needs no upstream, while no connection is held: local answers and the Sync that ends them.
@@ -309,8 +331,11 @@ impl Session {
     }
 
     fn rescope(&mut self) {
-        let Seed { database, role, default_search_path, .. } = &self.seed;
-        self.scope = Arc::new(SettingsScope::new(database, role, default_search_path, &self.ahead));
+        let Seed { database, role, default_search_path, .. } = &self.origin.seed;
+        let scope = SettingsScope::new(database, role, default_search_path, &self.ahead);
+        // Back where it started, it is what others started with too: known by its address.
+        let origin = &self.origin.scope;
+        self.scope = if scope == **origin { Arc::clone(origin) } else { Arc::new(scope) };
     }
 
     fn local(&mut self, bytes: &'static [u8]) {

@@ -161,7 +161,7 @@ pub(super) enum Expect {
     /// CloseComplete of a portal.
     ClosePortal { portal: String },
     /// CloseComplete of a statement of the gateway's own naming.
-    CloseStatement { name: String },
+    CloseStatement { name: Arc<str> },
     /// ReadyForQuery.
     Ready,
     /// The gateway's own replay of settings: everything up to its ReadyForQuery.

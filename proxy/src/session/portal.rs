@@ -269,12 +269,7 @@ impl Session {
     /// The gateway's own statement in the client's stream: its answers are kept from the client, its errors are not.
     pub(super) fn run_own(&mut self, sql: &str, effect: Effect) {
         let statement = Arc::new(Prepared {
-            key: Arc::new(StatementKey {
-                text: sql.into(),
-                parameter_types: Arc::from([]),
-                scope: Arc::clone(&self.scope),
-                catalog_version: 0,
-            }),
+            key: Arc::new(StatementKey::new(sql.into(), Arc::from([]), Arc::clone(&self.scope), 0)),
             plan: Plan::Upstream,
             effect: effect.clone(),
             shift: 0,

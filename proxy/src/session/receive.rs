@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::held::Held;
 use super::op::{Effect, Op};
-use super::statement::{Plan, Prepared, StatementKey};
+use super::statement::{Plan, Prepared};
 use super::verdict::{Asked, Reviewed, Verdicts};
 use super::{Session, Stall, bound, failure, statement};
 use crate::policy::Permitted;
@@ -19,6 +19,9 @@ use crate::wire::sqlstate::SqlState;
 /// Longer names of portals are cut by PostgreSQL: two of ours could be one of its.
 const NAME_BYTES_MAX: usize = 63;
 
+/// Room for the steps of an ordinary batch.
+const STEPS: usize = 8;
+
 impl Session {
     /// Takes one frame. `Err` leaves the frame with the caller: it comes again once the verdict was [offered](Session::offer).
     pub fn receive(&mut self, frame: &Frame, verdicts: &dyn Verdicts) -> Result<(), Stall> {
@@ -28,6 +31,10 @@ impl Session {
         if matches!(frame.tag, b'Q' | b'F') && self.batch_is_undecided() {
             self.hold(Held::Whole(frame.clone()));
             return Ok(());
+        }
+        if self.ops.capacity() == 0 {
+            self.ops.reserve(STEPS);
+            self.expect.reserve(STEPS);
         }
         match FrontendMessage::decode(frame) {
             Ok(message) => self.message(message, verdicts),
@@ -147,8 +154,8 @@ impl Session {
         if self.named.contains_key(name) {
             return Err(failure::duplicate_statement(name));
         }
-        if self.named.len() >= self.seed.limits.prepared_statements_max
-            || self.named_bytes + reviewed.text.len() > self.seed.limits.prepared_bytes_max
+        if self.named.len() >= self.origin.seed.limits.prepared_statements_max
+            || self.named_bytes + reviewed.text.len() > self.origin.seed.limits.prepared_bytes_max
         {
             return Err(Report::error(SqlState::CONFIGURATION_LIMIT_EXCEEDED, "too many prepared statements")
                 .hint("Close prepared statements that are no longer used."));
@@ -233,7 +240,7 @@ impl Session {
         }
         let text = if chain { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
         Arc::new(Prepared {
-            key: Arc::new(StatementKey { text: text.into(), ..(*prepared.key).clone() }),
+            key: Arc::new(prepared.key.with_text(text.into())),
             plan: Plan::Upstream,
             effect: Effect::EndTransaction { commit: false, chain },
             shift: 0,
@@ -280,18 +287,15 @@ impl Session {
         types: &[u32],
         verdicts: &dyn Verdicts,
     ) -> Result<Arc<Reviewed>, Stall> {
-        let scope = Arc::clone(&self.scope);
-        let offered = self
-            .offered
-            .take()
-            .filter(|offered| *offered.text == *text && *offered.parameter_types == *types && offered.scope == scope);
+        let asked = Asked { text, parameter_types: types, scope: &self.scope };
+        let offered = self.offered.take().filter(|offered| offered.is_of(&asked));
         let fresh = offered.is_some();
-        let known = offered.or_else(|| verdicts.recall(&Asked { text, parameter_types: types, scope: &scope }));
-        if let Some(reviewed) = &known {
-            self.remembered_count += u64::from(!fresh);
-            self.permitted_count += u64::from(reviewed.outcome.is_ok());
-        }
-        known.ok_or_else(|| Stall { text: text.into(), parameter_types: types.into(), scope })
+        let Some(reviewed) = offered.or_else(|| verdicts.recall(&asked)) else {
+            return Err(Stall { text: text.into(), parameter_types: types.into(), scope: Arc::clone(&self.scope) });
+        };
+        self.remembered_count += u64::from(!fresh);
+        self.permitted_count += u64::from(reviewed.outcome.is_ok());
+        Ok(reviewed)
     }
 
     pub(super) fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
@@ -304,22 +308,17 @@ impl Session {
         let alone = reviewed.outcome.as_ref().is_ok_and(|all| all.len() == 1);
         let hot = reviewed.use_again();
         let startup = self.ahead.startup();
-        let own = statement::rewritten(&read.kind, startup).map(Arc::from);
-        let (text, shift): (Arc<str>, usize) = match own {
-            Some(text) => (text, 0),
-            None if alone => (Arc::clone(&reviewed.text), 0),
+        let (key, shift) = match statement::rewritten(&read.kind, startup) {
+            Some(text) => (Arc::new(reviewed.key_of(text.into())), 0),
+            None if alone => (Arc::clone(reviewed.key()), 0),
             None => {
                 let text = reviewed.text.get(read.span.clone()).unwrap_or_default();
-                (text.into(), failure::characters_before(&reviewed.text, read.span.start))
+                let before = failure::characters_before(&reviewed.text, read.span.start);
+                (Arc::new(reviewed.key_of(text.into())), before)
             }
         };
         Prepared {
-            key: Arc::new(StatementKey {
-                text,
-                parameter_types: Arc::clone(&reviewed.parameter_types),
-                scope: Arc::clone(&reviewed.scope),
-                catalog_version: reviewed.versions.catalog,
-            }),
+            key,
             plan: statement::plan(&read.kind),
             effect: statement::effect(read),
             shift,
@@ -336,12 +335,7 @@ impl Session {
 
     fn empty(&self, reviewed: &Arc<Reviewed>, name: &str) -> Prepared {
         Prepared {
-            key: Arc::new(StatementKey {
-                text: "".into(),
-                parameter_types: Arc::clone(&reviewed.parameter_types),
-                scope: Arc::clone(&reviewed.scope),
-                catalog_version: reviewed.versions.catalog,
-            }),
+            key: Arc::new(reviewed.key_of("".into())),
             plan: Plan::Empty,
             effect: Effect::None,
             shift: 0,

@@ -1,6 +1,7 @@
 //! Backend messages from the upstream.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use bytes::BytesMut;
 
@@ -277,15 +278,26 @@ impl Session {
             return Relay::Fault(UpstreamFault::OutOfPlace(b'Z'));
         };
         match self.end_own_block(status) {
-            Ok(true) => self.ready(status, out),
-            Ok(false) => {}
+            Ok(true) => {}
+            Ok(false) => return Relay::Swallow,
             Err(fault) => return Relay::Fault(fault),
         }
+        let told = self.end_batch(status);
+        if told == status {
+            return Relay::Forward;
+        }
+        backend::put_ready(out, told);
         Relay::Swallow
     }
 
-    /// The end of a batch, as the client is told.
+    /// The end of a batch that was answered here.
     pub(super) fn ready(&mut self, status: TransactionStatus, out: &mut BytesMut) {
+        let told = self.end_batch(status);
+        backend::put_ready(out, told);
+    }
+
+    /// The end of a batch: the status that the client is told.
+    fn end_batch(&mut self, status: TransactionStatus) -> TransactionStatus {
         let told = match status {
             TransactionStatus::InTransaction if self.failed_here => TransactionStatus::Failed,
             TransactionStatus::InTransaction => status,
@@ -308,10 +320,10 @@ impl Session {
         self.batch_failed = false;
         self.refusing.take_if(|batch| *batch <= self.batches_answered);
         self.status = told;
-        backend::put_ready(out, told);
         if self.is_quiet() {
             self.settle();
         }
+        told
     }
 
     /// Hands out what was made here and stands next in line. Returns how many answers that were.
@@ -378,7 +390,7 @@ fn renamed(message: &str, client_name: &str) -> Option<String> {
     differs.then(|| format!("{before}prepared statement \"{client_name}\"{after}"))
 }
 
-fn put_or_remove<V>(map: &mut HashMap<String, V>, name: &str, value: Option<V>) -> Option<V> {
+fn put_or_remove<V, S: BuildHasher>(map: &mut HashMap<String, V, S>, name: &str, value: Option<V>) -> Option<V> {
     match value {
         Some(value) => map.insert(name.to_owned(), value),
         None => map.remove(name),

@@ -95,7 +95,7 @@ impl SettingsScope {
 }
 
 /// Keyed at random, once for the process: a client chooses its search_path.
-fn hasher() -> &'static RandomState {
+pub(super) fn hasher() -> &'static RandomState {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     &HASHER
 }

@@ -109,8 +109,8 @@ type LocalSettings = BTreeMap<String, Option<String>>;
 impl Ledger {
     /// The ledger of a new session; RESET returns to `startup`.
     #[must_use]
-    pub fn new(startup: Settings) -> Self {
-        let startup = Arc::new(startup);
+    pub fn new(startup: impl Into<Arc<Settings>>) -> Self {
+        let startup = startup.into();
         let (session, before) = (Arc::clone(&startup), Arc::clone(&startup));
         Self { startup, session, before, local: None, savepoints: Vec::new() }
     }

@@ -26,13 +26,11 @@ pub(super) enum OwnBlock {
 impl Session {
     pub(super) fn query(&mut self, sql: &str, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let reviewed = self.verdict(sql, &[], verdicts)?;
-        let prepares: Vec<Prepared> = match &reviewed.outcome {
-            Ok(permitted) => permitted.iter().map(|one| self.prepare(&reviewed, one, "")).collect(),
-            Err(_) => Vec::new(),
-        };
+        let permitted = reviewed.outcome.as_deref().unwrap_or_default();
         // Only what an EXECUTE runs can still want a verdict: that is asked for before anything is queued.
-        let mut statements = Vec::with_capacity(prepares.len());
-        for prepared in prepares {
+        let mut statements = Vec::with_capacity(permitted.len());
+        for one in permitted {
+            let prepared = Arc::new(self.prepare(&reviewed, one, ""));
             let body = self.executed(&prepared, verdicts)?;
             statements.push((prepared, body));
         }
@@ -78,7 +76,7 @@ impl Session {
         Ok(true)
     }
 
-    fn run_all(&mut self, statements: Vec<(Prepared, Option<Arc<Reviewed>>)>, permitted: &[Permitted]) {
+    fn run_all(&mut self, statements: Vec<(Arc<Prepared>, Option<Arc<Reviewed>>)>, permitted: &[Permitted]) {
         let scope = Arc::clone(&self.scope);
         let (mut moved, mut moved_back) = (false, false);
         for ((prepared, body), permitted) in statements.into_iter().zip(permitted) {
@@ -93,7 +91,7 @@ impl Session {
                 self.refuse(&failure::after_path_moved_back());
             } else if self.may_run(&prepared, body.as_ref()) {
                 let (before, ends) = (Arc::clone(&self.scope), may_move_back(permitted.kind()));
-                let prepared = self.ending(Arc::new(prepared));
+                let prepared = self.ending(prepared);
                 self.run_one(prepared);
                 // The text was reviewed as if its path stayed.
                 moved_back |= ends && self.scope.search_path() != before.search_path();

@@ -1,13 +1,14 @@
 //! Verdicts, and the memory of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 
 use super::fold::{fold, holds_for_any_number};
 use super::generations::Generations;
 use super::scope::SettingsScope;
+use super::statement::StatementKey;
 use crate::policy::Permitted;
 use crate::sql::Denial;
 
@@ -28,6 +29,7 @@ pub struct Reviewed {
     /// Every statement, permitted; or the first denial.
     pub outcome: Result<Arc<[Permitted]>, Denial>,
     uses: AtomicU32,
+    key: OnceLock<Arc<StatementKey>>,
 }
 
 /// The versions of policy and catalog.
@@ -50,6 +52,7 @@ impl Reviewed {
             versions,
             outcome: outcome.map(Arc::from),
             uses: AtomicU32::new(0),
+            key: OnceLock::new(),
         }
     }
 
@@ -63,7 +66,26 @@ impl Reviewed {
             versions: self.versions,
             outcome: self.outcome.clone(),
             uses: AtomicU32::new(0),
+            key: OnceLock::new(),
         }
+    }
+
+    /// What upstream connections know the whole text by.
+    #[must_use]
+    pub(super) fn key(&self) -> &Arc<StatementKey> {
+        self.key.get_or_init(|| Arc::new(self.key_of(Arc::clone(&self.text))))
+    }
+
+    /// What they know a text by that was made from it.
+    #[must_use]
+    pub(super) fn key_of(&self, text: Arc<str>) -> StatementKey {
+        StatementKey::new(text, Arc::clone(&self.parameter_types), Arc::clone(&self.scope), self.versions.catalog)
+    }
+
+    /// Whether it answers what is asked, whatever the versions.
+    #[must_use]
+    pub(super) fn is_of(&self, asked: &Asked<'_>) -> bool {
+        *self.text == *asked.text && self.is_under(asked, self.versions)
     }
 
     /// Counts one more use and tells whether the text is hot by now.

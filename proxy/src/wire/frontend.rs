@@ -145,6 +145,11 @@ pub fn put_parse(out: &mut BytesMut, name: &str, sql: &str, parameter_types: &[u
 
 /// Bind, with `values` as decoded by [`FrontendMessage::Bind`].
 pub fn put_bind(out: &mut BytesMut, portal: &str, statement: &str, values: &[u8]) {
+    if portal.is_empty() && statement.is_empty() && values == NO_VALUES_TEXT_RESULTS {
+        // Every simple query.
+        out.extend_from_slice(b"B\0\0\0\x0c\0\0\0\0\0\0\0\0");
+        return;
+    }
     put_frame(out, b'B', |out| {
         put_string(out, portal);
         put_string(out, statement);
@@ -157,6 +162,10 @@ pub const NO_VALUES_TEXT_RESULTS: &[u8] = &[0, 0, 0, 0, 0, 0];
 
 /// Describe of a portal (`b'P'`) or a statement (`b'S'`).
 pub fn put_describe(out: &mut BytesMut, kind: u8, name: &str) {
+    if name.is_empty() {
+        out.extend_from_slice(&[b'D', 0, 0, 0, 6, kind, 0]);
+        return;
+    }
     put_frame(out, b'D', |out| {
         out.put_u8(kind);
         put_string(out, name);
@@ -165,6 +174,11 @@ pub fn put_describe(out: &mut BytesMut, kind: u8, name: &str) {
 
 /// Execute.
 pub fn put_execute(out: &mut BytesMut, portal: &str, rows_max: i32) {
+    if portal.is_empty() {
+        let [a, b, c, d] = rows_max.to_be_bytes();
+        out.extend_from_slice(&[b'E', 0, 0, 0, 9, 0, a, b, c, d]);
+        return;
+    }
     put_frame(out, b'E', |out| {
         put_string(out, portal);
         out.put_i32(rows_max);
@@ -217,6 +231,28 @@ mod tests {
             FrontendMessage::decode(&parsed),
             Ok(FrontendMessage::Parse { name: "s1", sql: "SELECT $1", parameter_types: vec![23, 0] })
         );
+    }
+
+    /// Messages of the unnamed portal and statement are spelled out: they are the same as the others.
+    #[test]
+    fn messages_without_names_are_put_as_those_with_names() {
+        let mut out = BytesMut::new();
+        put_bind(&mut out, "", "", NO_VALUES_TEXT_RESULTS);
+        put_describe(&mut out, b'P', "");
+        put_execute(&mut out, "", -7);
+        let mut decoded = Vec::new();
+        while let Some(header) = super::super::frame::header(&out).unwrap() {
+            let frame = super::super::frame::take(&mut out, header).unwrap();
+            decoded.push(format!("{:?}", FrontendMessage::decode(&frame).unwrap()));
+        }
+        let values = Bytes::from_static(NO_VALUES_TEXT_RESULTS);
+        let expected = [
+            FrontendMessage::Bind { portal: "", statement: "", values },
+            FrontendMessage::DescribePortal { name: "" },
+            FrontendMessage::Execute { portal: "", rows_max: -7 },
+        ];
+        assert_eq!(decoded, expected.map(|message| format!("{message:?}")));
+        assert!(out.is_empty());
     }
 
     #[test]

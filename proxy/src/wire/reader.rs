@@ -2,6 +2,8 @@
 //!
 //! Every operation answers an error rather than panicking: the bytes come from strangers.
 
+use std::ffi::CStr;
+
 use thiserror::Error;
 
 /// What is wrong with a message body. PostgreSQL answers all of these with SQLSTATE 08P01, except invalid UTF-8 (22021).
@@ -90,10 +92,9 @@ impl<'a> Reader<'a> {
 
     /// A zero-terminated string that must be UTF-8.
     pub fn string(&mut self) -> Result<&'a str, Malformed> {
-        let end = self.rest.iter().position(|byte| *byte == 0).ok_or(Malformed::UnterminatedString)?;
-        let bytes = self.bytes(end)?;
-        self.u8()?;
-        std::str::from_utf8(bytes).map_err(|_| Malformed::InvalidUtf8)
+        let text = CStr::from_bytes_until_nul(self.rest).map_err(|_| Malformed::UnterminatedString)?;
+        self.bytes(text.count_bytes() + 1)?;
+        text.to_str().map_err(|_| Malformed::InvalidUtf8)
     }
 
     /// Demands that nothing is left.

@@ -18,6 +18,9 @@ use crate::wire::sqlstate::SqlState;
 /// Steps kept for repeating a batch; a longer batch is not repeated.
 const REPEATABLE_OPS_MAX: usize = 256;
 
+/// Steps of an ordinary batch.
+const STEPS: usize = 8;
+
 /// So much made here waits for the upstream's answer, to go out with it.
 const HELD_BYTES_MAX: usize = 4 * 1024;
 
@@ -178,12 +181,15 @@ impl Upstream {
             output,
             is_unflushed: false,
             passing: 0,
-            repeatable: Some(Vec::new()),
+            repeatable: Some(Vec::with_capacity(STEPS)),
             tally: Tally::default(),
         }
     }
 
     fn replay_settings(&mut self, session: &mut Session) {
+        if Arc::ptr_eq(&self.lease.settings, session.settings()) {
+            return;
+        }
         let sql = replay(&self.lease.settings, session.settings());
         if !sql.is_empty() {
             session.replay_settings(&sql, &mut self.lease.statements, &mut self.output);

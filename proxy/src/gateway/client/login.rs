@@ -9,7 +9,7 @@ use super::lease::no_connection;
 use super::{Client, Who};
 use crate::gateway::console;
 use crate::gateway::door::{ClientIo, Greeted, Peer};
-use crate::gateway::state::{Database, Gateway, Greeting, Route};
+use crate::gateway::state::{Beginning, Database, Gateway, Greeting, Route};
 use crate::policy;
 use crate::session::settings::{Settings, replay, right_side};
 use crate::session::{Seed, Session, failure};
@@ -37,25 +37,18 @@ where
     }
     let Greeted { io, input, mut output, user, database, parameters, .. } = *greeted;
     let door = Arrival { gateway: &gateway, user: &user, database: &database, parameters: &parameters };
-    let (database, route, settings, greeting) = match door.admit().await {
+    let (database, route, beginning) = match door.admit().await {
         Ok(admitted) => admitted,
         Err(report) => {
             turn_away(io, output, *report).await;
             return None;
         }
     };
-    for (name, value) in greeting.parameters.iter() {
-        backend::put_parameter_status(&mut output, name, value);
-    }
+    output.reserve(beginning.words.len() + LAST_WORDS_BYTES);
+    output.extend_from_slice(&beginning.words);
     backend::put_backend_key(&mut output, place.key.process_id, place.key.secret);
     backend::put_ready(&mut output, TransactionStatus::Idle);
-    let session = Session::new(Seed {
-        database: Arc::clone(&database.name),
-        role: greeting.facts.role.as_str().into(),
-        default_search_path: greeting.facts.search_path.as_str().into(),
-        settings,
-        limits: gateway.limits.session,
-    });
+    let session = Session::new(Arc::clone(&beginning.origin));
     Some(Box::new(Client {
         io,
         input,
@@ -101,7 +94,10 @@ struct Arrival<'a> {
     parameters: &'a [(String, String)],
 }
 
-type Admitted = (Arc<Database>, Arc<Route>, Settings, Arc<Greeting>);
+type Admitted = (Arc<Database>, Arc<Route>, Arc<Beginning>);
+
+/// BackendKeyData and ReadyForQuery.
+const LAST_WORDS_BYTES: usize = 13 + 6;
 
 impl Arrival<'_> {
     async fn admit(&self) -> Result<Admitted, Box<Report>> {
@@ -113,9 +109,46 @@ impl Arrival<'_> {
         drop(databases);
         let route = Arc::clone(database.route(self.user));
         let fresh = greeting(&route).await?;
-        let settings = self.settings(&database, &fresh)?;
-        let greeting = self.greeting_under(&route, &settings, &fresh).await?;
-        Ok((database, route, settings, greeting))
+        let beginning = match self.known(&database, &route, &fresh) {
+            Some(known) => known,
+            None => self.begin(&database, &route, fresh).await?,
+        };
+        Ok((database, route, beginning))
+    }
+
+    /// What others began with who asked for the very same, while policy, catalog and upstream are what they were.
+    fn known(&self, database: &Database, route: &Route, fresh: &Arc<Greeting>) -> Option<Arc<Beginning>> {
+        let known = Arc::clone(route.beginnings.lock().get(self.parameters)?);
+        (known.versions == database.versions() && Arc::ptr_eq(&known.fresh, fresh)).then_some(known)
+    }
+
+    async fn begin(
+        &self,
+        database: &Database,
+        route: &Arc<Route>,
+        fresh: Arc<Greeting>,
+    ) -> Result<Arc<Beginning>, Box<Report>> {
+        let versions = database.versions();
+        let settings = self.settings(database, &fresh)?;
+        let greeting = self.greeting_under(route, &settings, &fresh).await?;
+        let mut words = BytesMut::new();
+        for (name, value) in greeting.parameters.iter() {
+            backend::put_parameter_status(&mut words, name, value);
+        }
+        let seed = Seed {
+            database: Arc::clone(&database.name),
+            role: greeting.facts.role.as_str().into(),
+            default_search_path: greeting.facts.search_path.as_str().into(),
+            settings: Arc::new(settings),
+            limits: self.gateway.limits.session,
+        };
+        let beginning = Arc::new(Beginning { versions, fresh, origin: Arc::new(seed.into()), words: words.freeze() });
+        let mut known = route.beginnings.lock();
+        if known.len() >= GREETINGS_MAX {
+            known.clear();
+        }
+        known.insert(self.parameters.to_vec(), Arc::clone(&beginning));
+        Ok(beginning)
     }
 
     /// The start-up parameters, each reviewed as the SET it stands for.

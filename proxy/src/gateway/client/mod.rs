@@ -195,6 +195,7 @@ where
         self.account();
         if self.input.is_empty() {
             spare::strip(&mut self.input);
+            self.session.rest();
         }
         Ok(())
     }
@@ -225,8 +226,10 @@ where
     fn account(&mut self) {
         let metrics = &self.gateway.metrics;
         let (permitted, remembered) = self.session.take_counts();
-        metrics.statements_permitted.add(permitted);
-        metrics.verdicts_remembered.add(remembered);
+        if permitted > 0 {
+            metrics.statements_permitted.add(permitted);
+            metrics.verdicts_remembered.add(remembered);
+        }
         for (text, denial) in self.session.take_denials() {
             metrics.denied(denial.rule);
             log_refusal(&Refused {

@@ -75,6 +75,12 @@ impl Watch {
         self.current.load_full()
     }
 
+    /// The version of the snapshot in force.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.current.load().version()
+    }
+
     /// The cell itself, for whoever reads it with every statement.
     #[must_use]
     pub fn cell(&self) -> Arc<ArcSwap<Catalog>> {
