@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::dispatch::StatementKey;
 use super::op::{Change, Effect};
 use super::settings::of_text;
-use super::statement::{Plan, Prepared, StatementKey};
+use super::statement::{Plan, Prepared};
 use crate::wire::reader::{Malformed, Reader};
 
 /// The statement with what its effect takes from the bound values filled in.

@@ -27,9 +27,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+pub use dispatch::StatementKey;
 pub use op::{Effect, Op};
 pub use relay::{Relay, UpstreamFault};
-pub use statement::{Prepared, StatementKey};
+pub use statement::Prepared;
 
 use crate::sql::Denial;
 use crate::wire::backend::{Report, TransactionStatus};
@@ -388,19 +389,5 @@ impl Session {
         }
         let before = self.rename_statement(name, statement);
         self.ops.push_back(Op::Undo(Undo::Statement { name: name.to_owned(), before }));
-    }
-
-    fn bind_portal(&mut self, name: &str, statement: Arc<Prepared>) {
-        let before = self.portals.insert(name.to_owned(), Bound { statement, batch: self.batch, ran: false });
-        self.ops.push_back(Op::Undo(Undo::Portal { name: name.to_owned(), before }));
-    }
-
-    fn assign_sql_prepared(&mut self, name: &str, reviewed: Option<Arc<Reviewed>>) {
-        let before = match reviewed {
-            Some(new) => self.sql_prepared.insert(name.to_owned(), new),
-            None => self.sql_prepared.remove(name),
-        };
-        self.batch_changes = true;
-        self.ops.push_back(Op::Undo(Undo::SqlPrepared { name: name.to_owned(), before }));
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::dispatch::StatementKey;
 use super::dispatch::is_server_name;
 use super::op::{Answer, Bound, Change, Effect, Expect, Op, Undo};
 use super::settings::{Ledger, quote_setting};
-use super::statement::{LocalCommand, Plan, Prepared, StatementKey};
+use super::statement::{LocalCommand, Plan, Prepared};
 use super::verdict::{Reviewed, Verdicts};
 use super::{Session, Stall, failure};
 use crate::policy::Permitted;
@@ -17,6 +18,20 @@ use crate::wire::frontend::NO_VALUES_TEXT_RESULTS;
 use crate::wire::sqlstate::SqlState;
 
 impl Session {
+    pub(super) fn bind_portal(&mut self, name: &str, statement: Arc<Prepared>) {
+        let before = self.portals.insert(name.to_owned(), Bound { statement, batch: self.batch, ran: false });
+        self.ops.push_back(Op::Undo(Undo::Portal { name: name.to_owned(), before }));
+    }
+
+    pub(super) fn assign_sql_prepared(&mut self, name: &str, reviewed: Option<Arc<Reviewed>>) {
+        let before = match reviewed {
+            Some(new) => self.sql_prepared.insert(name.to_owned(), new),
+            None => self.sql_prepared.remove(name),
+        };
+        self.batch_changes = true;
+        self.ops.push_back(Op::Undo(Undo::SqlPrepared { name: name.to_owned(), before }));
+    }
+
     pub(super) fn describe_portal(&mut self, name: &str) {
         match self.portals.get(name).map(|bound| bound.statement.plan.clone()) {
             Some(Plan::Upstream) => {

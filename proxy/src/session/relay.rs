@@ -282,18 +282,16 @@ impl Session {
             Ok(false) => return Relay::Swallow,
             Err(fault) => return Relay::Fault(fault),
         }
-        let told = self.end_batch(status);
-        if told == status {
-            return Relay::Forward;
+        match self.end_batch(status) {
+            told if told == status => return Relay::Forward,
+            told => backend::put_ready(out, told),
         }
-        backend::put_ready(out, told);
         Relay::Swallow
     }
 
     /// The end of a batch that was answered here.
     pub(super) fn ready(&mut self, status: TransactionStatus, out: &mut BytesMut) {
-        let told = self.end_batch(status);
-        backend::put_ready(out, told);
+        backend::put_ready(out, self.end_batch(status));
     }
 
     /// The end of a batch: the status that the client is told.

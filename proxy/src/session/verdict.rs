@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 
+use super::dispatch::StatementKey;
 use super::fold::{fold, holds_for_any_number};
 use super::generations::Generations;
 use super::scope::SettingsScope;
-use super::statement::StatementKey;
 use crate::policy::Permitted;
 use crate::sql::Denial;
 
