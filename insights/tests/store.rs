@@ -14,6 +14,8 @@ mod bulk;
 mod faults;
 #[path = "store/feed.rs"]
 mod feed;
+#[path = "store/papers.rs"]
+mod papers;
 #[path = "store/records.rs"]
 mod records;
 #[path = "store/retention.rs"]
