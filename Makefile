@@ -14,7 +14,7 @@ DEMO ?=
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers bench
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers bench bench-insights
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -47,3 +47,6 @@ test-drivers: deps ## real drivers from their registries, in seven languages
 
 bench: deps ## direct, pgbouncer and Vitrine in one interleaved run
 	loadtests/bench/run
+
+bench-insights: deps ## the insight store beside plain SQL on the same server
+	cargo bench -p vitrine-insights --bench store --profile bench-fast

@@ -141,7 +141,7 @@ async fn bulk(server: &Server, store: &vitrine_insights::store::Store, rows: usi
     for round in 0..=rounds {
         let mut rates = [0.0, 0.0];
         for step in 0..2 {
-            owner.batch_execute("TRUNCATE insights, evidence, changes; CHECKPOINT").await.unwrap();
+            owner.batch_execute("TRUNCATE insights, evidence, changes CASCADE; CHECKPOINT").await.unwrap();
             let which = (step + round) % 2;
             let since = Instant::now();
             if which == 0 {
@@ -265,7 +265,7 @@ async fn vectors(server: &Server, store: &vitrine_insights::store::Store, rows: 
         .map(|number| {
             let title = chance.text(6);
             let mut new: NewInsight = serde_json::from_value(
-                json!({"kind": "embedded", "title": title, "payload": {"rare": number % 1_000}}),
+                json!({"kind": "embedded", "title": title, "payload": {"rare": number % (rows / 10)}}),
             )
             .unwrap();
             new.embedding = Some(vector(&mut chance));
@@ -283,7 +283,7 @@ async fn vectors(server: &Server, store: &vitrine_insights::store::Store, rows: 
     println!("| vector search of 10 among {rows}, median / p99, ms | plain SQL | store |\n|---|---|---|");
     for (what, payload, words) in [
         ("all of the kind", None, None),
-        ("a filter that 1 in 1,000 passes", Some(json!({"rare": 7})), None),
+        ("a filter that 10 pass", Some(json!({"rare": 7})), None),
         ("fused with words", None, Some("revenue margin")),
     ] {
         let (mut plain, mut ours) = (Vec::new(), Vec::new());
