@@ -9,6 +9,7 @@ mod cursor;
 mod feed;
 mod insights;
 mod keys;
+mod owner;
 mod records;
 mod schema;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use connection::Settings;
+pub use owner::settle;
 pub(crate) use connection::fault;
 
 use crate::service::Result;
