@@ -82,6 +82,14 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
                 case.runs(function);
                 continue;
             }
+            // The type stands in the text like that of a cast, and was reviewed with the others.
+            let names_type = matches!(&*function.name, "pg_input_is_valid" | "pg_input_error_info");
+            let input = names_type && function.origin == Origin::Builtin && case.statement.uses.types_of_input;
+            if input && reason != Reason::Policy {
+                case.runs(function);
+                runs = runs.or(Some(*function));
+                continue;
+            }
             if !call.named && !call.variadic && cannot_be_chosen(case, &candidate(function, call), &shapes()) {
                 continue;
             }

@@ -30,6 +30,7 @@ impl<'t> Walk<'t> {
         let (schema, name) = qualified(&parts)?;
         self.witness_call(schema, name, *funcformat)?;
         self.config_calls += usize::from(name == SET_CONFIG);
+        self.input_type(name, args);
         let ordered = if *agg_within_group { agg_order.len() } else { 0 };
         let function = FunctionRef {
             schema: schema.map(str::to_owned),

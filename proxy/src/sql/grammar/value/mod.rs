@@ -3,6 +3,7 @@
 pub(super) mod bomb;
 mod call;
 mod expr;
+mod input;
 mod json;
 mod operand;
 mod types;
