@@ -45,6 +45,8 @@ pub(super) struct Case<'a> {
     pub(super) named_types: HashSet<Oid>,
     /// A function is called that makes JSON.
     pub(super) makes_json: bool,
+    /// A function is called that makes an array or a range of whatever it is given.
+    pub(super) makes_containers: bool,
     /// A function is called that builds rows out of text.
     pub(super) fills_rows: bool,
     /// A function is called whose arguments take their types from one another.
@@ -80,6 +82,7 @@ impl<'a> Case<'a> {
             types: None,
             named_types: HashSet::new(),
             makes_json: false,
+            makes_containers: false,
             fills_rows: false,
             shares_types: false,
             shares_types_in_operators: false,
@@ -179,6 +182,14 @@ impl<'a> Case<'a> {
         let types = infer::types(self);
         self.types = Some(types.clone());
         types
+    }
+
+    /// Notes a call: `anyarray` and its kin, as a result, hold whatever the arguments are.
+    pub(super) fn calls(&mut self, function: &Function) {
+        let holds = |oid: &Oid| matches!(oid, 2277 | 3831 | 4537 | 4538 | 5078 | 5080);
+        // What takes one makes none of values that are none.
+        self.makes_containers |= holds(&function.returns) && !function.arguments.iter().any(holds);
+        self.runs(function);
     }
 
     /// Notes a function that runs.

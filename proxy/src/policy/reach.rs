@@ -11,11 +11,14 @@ use crate::catalog::{CastContext, Catalog, Oid, Origin, Type, TypeKind};
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     types: HashSet<Oid>,
+    /// Those that were brought within reach themselves, PostgreSQL's own among them.
+    roots: HashSet<Oid>,
 }
 
 impl Reach {
     /// Brings a type within reach, with everything that its values are made of and that is made of its values.
     pub(super) fn add(&mut self, catalog: &Catalog, oid: Oid) {
+        self.roots.insert(oid);
         let mut open = vec![oid];
         while let Some(oid) = open.pop() {
             let Some(found) = catalog.type_of(oid) else { continue };
@@ -51,6 +54,13 @@ impl Reach {
     /// The types within reach that did not come with PostgreSQL.
     pub(super) fn added<'c>(&self, catalog: &'c Catalog) -> Vec<&'c Type> {
         let mut oids: Vec<Oid> = self.types.iter().copied().collect();
+        oids.sort_unstable();
+        oids.into_iter().filter_map(|oid| catalog.type_of(oid)).collect()
+    }
+
+    /// The types of values themselves, without what those are made of and what could be made of them.
+    pub(super) fn values<'c>(&self, catalog: &'c Catalog) -> Vec<&'c Type> {
+        let mut oids: Vec<Oid> = self.roots.iter().copied().collect();
         oids.sort_unstable();
         oids.into_iter().filter_map(|oid| catalog.type_of(oid)).collect()
     }

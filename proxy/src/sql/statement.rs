@@ -143,6 +143,8 @@ pub struct Uses {
     pub renames_columns: bool,
     /// TABLESAMPLE without REPEATABLE stands somewhere.
     pub unrepeatable_sample: bool,
+    /// The row of a FROM item may be a value: its name stands alone, or with `.*` inside of an expression.
+    pub whole_rows: bool,
     /// Every call that takes a type's name as text has it as a constant, and `types` holds it.
     pub types_of_input: bool,
     /// What the text tells of types.

@@ -198,6 +198,34 @@ impl Scene {
         }
     }
 
+    /// A table of domains and of what holds them, stored before their CHECKs, which raise VT001, were there.
+    pub(crate) fn domains(&mut self) {
+        let sql = "CREATE SCHEMA bitten; GRANT USAGE ON SCHEMA bitten TO PUBLIC;
+            CREATE FUNCTION bitten.bite(anyelement) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS
+              $$ BEGIN RAISE EXCEPTION 'ran' USING ERRCODE = 'VT001'; END $$;
+            CREATE DOMAIN bitten.word AS text; CREATE DOMAIN bitten.number AS int;
+            CREATE TYPE bitten.pair AS (a bitten.word, b int); CREATE DOMAIN bitten.bag AS text[];
+            CREATE TYPE bitten.span AS RANGE (subtype = bitten.number);
+            CREATE DOMAIN bitten.over AS bitten.word;
+            CREATE TABLE bitten.t (dcol bitten.word, ncol bitten.number, dscol bitten.word[], nscol bitten.number[], rcol bitten.span,
+              ccol bitten.pair, ddcol bitten.over, bagcol bitten.bag);
+            INSERT INTO bitten.t VALUES ('a', 1, '{a}', '{1}', '[1,3)', '(a,1)', 'a', '{a}');
+            GRANT SELECT ON bitten.t TO PUBLIC;
+            ALTER DOMAIN bitten.word ADD CONSTRAINT bites CHECK (bitten.bite(VALUE)) NOT VALID;
+            ALTER DOMAIN bitten.number ADD CONSTRAINT bites CHECK (bitten.bite(VALUE)) NOT VALID;
+            ALTER DOMAIN bitten.bag ADD CONSTRAINT bites CHECK (bitten.bite(VALUE)) NOT VALID";
+        self.server.psql(sql).unwrap();
+        self.snapshot();
+    }
+
+    /// Whether the policy permits a text, and whether running it runs a CHECK.
+    pub(crate) fn bites(&mut self, sql: &str) -> (bool, bool) {
+        let reviewer = self.reviewer.as_ref().unwrap();
+        let permitted = reviewer.verdict(sql).denial.is_none();
+        let outcome = self.runtime.block_on(self.client.simple_query(sql));
+        (permitted, outcome.err().is_some_and(|error| error.code().is_some_and(|code| code.code() == "VT001")))
+    }
+
     /// Whether a permitted text may not share its verdict with one that has other numbers in it.
     pub(crate) fn hangs_on_types(&mut self, name: &str, sql: &str) -> bool {
         let reviewer = self.reviewer.as_mut().unwrap();

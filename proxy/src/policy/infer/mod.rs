@@ -12,11 +12,15 @@ mod term;
 use std::rc::Rc;
 
 use crate::catalog::{Function, FunctionKind, Operator, Origin};
-use crate::sql::Site;
+use crate::sql::{Site, Typing};
 
 use super::case::Case;
 use choose::Choice;
 pub(super) use coerce::Known;
+
+/// Beyond so many ways to call one function, or terms of a statement, nothing is ruled out: it would take too long.
+const SITES_MAX: usize = 2_000;
+const TERMS_MAX: usize = 10_000;
 
 /// Whether PostgreSQL can choose the candidate at `place` in any of the calls of the function at `index` of
 /// `Uses::functions`.
@@ -27,7 +31,7 @@ pub(super) fn function_can_be_chosen(
     place: usize,
 ) -> bool {
     let typing = &*case.statement.uses.typing;
-    let Some(sites) = typing.calls.get(index).filter(|sites| !sites.is_empty() && !typing.incomplete) else {
+    let Some(sites) = typing.calls.get(index).filter(|sites| is_within_reason(sites, typing)) else {
         return true;
     };
     let types = case.types();
@@ -47,7 +51,7 @@ pub(super) fn operator_can_be_chosen(
     place: usize,
 ) -> bool {
     let typing = &*case.statement.uses.typing;
-    let Some(sites) = typing.operations.get(index).filter(|sites| !sites.is_empty() && !typing.incomplete) else {
+    let Some(sites) = typing.operations.get(index).filter(|sites| is_within_reason(sites, typing)) else {
         return true;
     };
     let types = case.types();
@@ -56,6 +60,10 @@ pub(super) fn operator_can_be_chosen(
         let Some(operands) = known(&types, site) else { return true };
         choose::operators(case.catalog, &choices, &operands).contains(&place)
     })
+}
+
+fn is_within_reason(sites: &[Site], typing: &Typing) -> bool {
+    !typing.incomplete && !sites.is_empty() && sites.len() <= SITES_MAX && typing.terms.len() <= TERMS_MAX
 }
 
 /// The types of a statement's terms, worked out once.

@@ -53,7 +53,7 @@ fn attribute(case: &mut Case<'_>, field: &FieldRef) -> Result<(), Denial> {
 }
 
 fn note(case: &mut Case<'_>, function: &Function) {
-    case.runs(function);
+    case.calls(function);
     for oid in function.columns.iter().chain([&function.returns]) {
         case.speaks_of(*oid);
     }

@@ -79,14 +79,14 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
                 assignments
                     .iter()
                     .try_for_each(|one| assigned(case.policy, one).map_err(|denial| denial.at(call.position)))?;
-                case.runs(function);
+                case.calls(function);
                 continue;
             }
             // The type stands in the text like that of a cast, and was reviewed with the others.
             let names_type = matches!(&*function.name, "pg_input_is_valid" | "pg_input_error_info");
             let input = names_type && function.origin == Origin::Builtin && case.statement.uses.types_of_input;
             if input && reason != Reason::Policy {
-                case.runs(function);
+                case.calls(function);
                 runs = runs.or(Some(*function));
                 continue;
             }
@@ -101,7 +101,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
             }
             return Err(refusal(case.catalog, function, &reason, Rule::Function).at(call.position));
         }
-        case.runs(function);
+        case.calls(function);
         case.shares_types |= function.arguments.iter().filter(|oid| types::is_polymorphic(**oid)).count() > 1;
         runs = runs.or(Some(*function));
     }

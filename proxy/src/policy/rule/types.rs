@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::catalog::{Cast, CastContext, Knowledge, Oid, Origin, Type, TypeKind};
+use crate::catalog::{Cast, CastContext, Catalog, Knowledge, Oid, Origin, Type, TypeKind};
 use crate::policy::case::Case;
 use crate::policy::explain::explained;
 use crate::policy::harmless::{Reason, judge_oid, judge_tree};
@@ -132,13 +132,33 @@ pub(in crate::policy) fn implied(case: &mut Case<'_>) -> Result<(), Denial> {
         }
     }
     let arrays = case.shares_types_in_operators && mentions_arrays(case, &added);
-    // A literal beside a row, an array or a range becomes one: COALESCE(row, '(1,x)') makes every domain in it.
-    if case.fills_rows || case.shares_types || arrays || case.mentions.literals() {
+    // A literal beside a row, an array or a range becomes one: COALESCE(row, '(1,x)') makes every domain in it. Rows and
+    // arrays of what is read can be made in the statement itself.
+    let made =
+        case.statement.uses.whole_rows || case.makes_containers || case.text.to_ascii_lowercase().contains("array");
+    if case.fills_rows || case.shares_types || arrays || (made && case.mentions.literals()) {
         for found in &added {
             check(case, found.oid, None)?;
         }
+    } else if case.mentions.literals() {
+        // Beside a value of a domain it becomes one of what the domain is over, and no CHECK runs: only rows, arrays
+        // and ranges hold domains that it is made into.
+        for found in case.occurs.values(catalog) {
+            if is_container(catalog, found) {
+                check(case, found.oid, None)?;
+            }
+        }
     }
     Ok(())
+}
+
+/// A type whose values are made of others, a domain over one included.
+fn is_container(catalog: &Catalog, found: &Type) -> bool {
+    match &found.kind {
+        TypeKind::Array(_) | TypeKind::Composite(_) | TypeKind::Range(_) | TypeKind::Multirange(_) => true,
+        TypeKind::Domain { base, .. } => catalog.type_of(*base).is_none_or(|base| is_container(catalog, base)),
+        TypeKind::Base | TypeKind::Enum | TypeKind::Pseudo => false,
+    }
 }
 
 /// Whether PostgreSQL can come to use a cast in this statement.
@@ -210,6 +230,7 @@ fn mentions_arrays(case: &Case<'_>, added: &[&Type]) -> bool {
             .is_some_and(|found| matches!(found.kind, TypeKind::Array(of) if domains.contains(&of)))
     };
     let columns = case.resolved.iter().flatten().flat_map(|relation| relation.columns.iter());
+    let columns = columns.filter(|column| case.mentions.name(&column.name));
     text.contains("array")
         || case.statement.uses.functions.iter().any(|call| call.name.contains("array"))
         || columns.map(|column| column.type_oid).any(of_domain)

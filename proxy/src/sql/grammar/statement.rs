@@ -26,7 +26,8 @@ pub(super) fn read(text: &str, statement: &RawStmt, limits: &Limits) -> Result<R
     let mut walk = Walk::new(limits, text);
     let kind = walk.statement(node, text, &span).map_err(|denial| place_in(denial, &span))?;
     let types_of_input = walk.input_calls > 0 && walk.input_calls == walk.input_calls_known;
-    let uses = Uses { types_of_input, typing: Arc::new(walk.typist.finish()), ..walk.uses };
+    let whole_rows = walk.uses.whole_rows || walk.stars > 0;
+    let uses = Uses { whole_rows, types_of_input, typing: Arc::new(walk.typist.finish()), ..walk.uses };
     Ok(Reading { statement: Statement { kind, span, uses }, witness: walk.witness })
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Walk<'t> {
     pub(super) widths: HashMap<&'t str, u64>,
     /// Calls of `set_config`, wherever they stand.
     pub(super) config_calls: usize,
+    /// Stars with a name before them that are no targets of their own.
+    pub(super) stars: usize,
     /// Calls that take a type's name as text, and those of them where it is a constant.
     pub(super) input_calls: usize,
     pub(super) input_calls_known: usize,
@@ -67,6 +69,7 @@ impl<'t> Walk<'t> {
             scope: Scope::default(),
             widths: HashMap::new(),
             config_calls: 0,
+            stars: 0,
             input_calls: 0,
             input_calls_known: 0,
             typist: Typist::default(),

@@ -120,6 +120,11 @@ impl<'t> Scope<'t> {
         entries.take(end).skip(first).map(|entry| entry.shape).collect()
     }
 
+    /// Whether a FROM item of that name is anywhere around.
+    pub(in crate::sql::grammar) fn has_item(&self, name: &str) -> bool {
+        self.levels.iter().any(|level| level.entries.iter().any(|entry| entry.name == name))
+    }
+
     /// The shapes of all items of the current SELECT.
     pub(in crate::sql::grammar) fn visible(&self) -> Vec<Option<u32>> {
         self.shapes(0, usize::MAX)

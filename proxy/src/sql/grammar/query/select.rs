@@ -169,7 +169,10 @@ impl<'t> Walk<'t> {
             columns::Output::Named(name) => Output::Column { name: Some(name.to_owned()), value },
             columns::Output::Nameless => Output::Column { name: None, value },
             columns::Output::Star => {
-                let shapes = match columns::star_of(target).as_deref() {
+                let star = columns::star_of(target);
+                // As a target it stands for columns, not for a row.
+                self.stars -= usize::from(star.as_ref().is_some_and(|before| !before.is_empty()));
+                let shapes = match star.as_deref() {
                     Some([]) => self.scope.visible(),
                     Some([qualifier]) => vec![self.scope.shape_of(None, qualifier)],
                     Some(_) | None => vec![None],

@@ -154,6 +154,7 @@ impl<'t> Walk<'t> {
         let Some((last, before)) = fields.split_last() else { return Err(unsupported("a column without a name")) };
         if matches!(inner(last)?, NodeEnum::AStar(_)) {
             before.iter().try_for_each(|field| string(field).map(drop))?;
+            self.stars += usize::from(!before.is_empty());
             return Ok(Size::NOTHING);
         }
         let name = string(last)?;

@@ -225,6 +225,7 @@ impl<'t> Walk<'t> {
 
     /// A column by its name, with what stands before it.
     pub(in crate::sql::grammar) fn column_type(&mut self, before: &[&str], name: &str) {
+        self.uses.whole_rows |= before.is_empty() && self.scope.has_item(name);
         let name = name.to_owned();
         let derived = match before {
             [] => self.scope.sight(&mut self.typist).map(|sight| Derived::Column { sight, name }),
