@@ -2,6 +2,7 @@
 //!
 //! - [`http`]: the HTTP API over any store.
 //! - [`backup`]: backup, restore and verification by restoring.
+//! - [`import`]: copies insight tables out of a customer database.
 //! - [`migrate`]: brings the tables of a database to the program's version.
 //! - [`model`]: the values, parsed once; holding one means that it is well formed.
 //! - [`retention`]: deletes what is past its time.
@@ -13,6 +14,7 @@
 
 pub mod backup;
 pub mod http;
+pub mod import;
 pub mod migrate;
 pub mod model;
 pub mod retention;

@@ -13,6 +13,8 @@ mod backup;
 mod gateway_process;
 #[path = "insights_ops/health.rs"]
 mod health;
+#[path = "insights_ops/import.rs"]
+mod import;
 #[path = "insights_ops/migrate.rs"]
 mod migrate;
 #[path = "insights_ops/program.rs"]

@@ -7,12 +7,11 @@ use std::process::Stdio;
 
 use chrono::Utc;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio_postgres::Client;
 
 use super::contents::{TEXT_SETTINGS, sums};
 use super::manifest::sha256;
 use super::programs::last_words;
-use super::{BackupError, Libpq, Manifest, Programs, Progress};
+use super::{BackupError, Manifest, Place, Progress};
 use crate::migrate::{LOCK, lock};
 
 /// A backup that was written.
@@ -30,22 +29,17 @@ pub struct Written {
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Writes the archive and its manifest, readable by their owner alone. The archive appears under its name only when it is
-/// whole. `client` is the owner's connection, used by nobody else meanwhile.
+/// whole.
 ///
 /// # Errors
 /// The file is there already or cannot be written, `pg_dump` failed, or the database cannot be asked.
-pub async fn dump(
-    client: &Client,
-    database: &Libpq,
-    programs: &Programs,
-    archive: &Path,
-    mut tell: impl FnMut(Progress),
-) -> Result<Written, BackupError> {
+pub async fn dump(place: Place<'_>, archive: &Path, mut tell: impl FnMut(Progress)) -> Result<Written, BackupError> {
     if archive.exists() {
         return Err(BackupError::File { path: archive.to_owned(), reason: "it is there already".to_owned() });
     }
+    let client = place.client;
     lock(client, PATIENCE).await?;
-    let outcome = dump_locked(client, database, programs, archive, &mut tell).await;
+    let outcome = dump_locked(place, archive, &mut tell).await;
     let _ended = client.batch_execute("ROLLBACK").await;
     let unlocked = client.execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&LOCK]).await;
     let written = outcome?;
@@ -54,12 +48,11 @@ pub async fn dump(
 }
 
 async fn dump_locked(
-    client: &Client,
-    database: &Libpq,
-    programs: &Programs,
+    place: Place<'_>,
     archive: &Path,
     tell: &mut impl FnMut(Progress),
 ) -> Result<Written, BackupError> {
+    let client = place.client;
     client.batch_execute(TEXT_SETTINGS).await?;
     client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let row = client
@@ -83,7 +76,7 @@ async fn dump_locked(
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(&unfinished).map_err(BackupError::file(&unfinished))?;
-    let mut command = programs.command("pg_dump", database);
+    let mut command = place.programs.command("pg_dump", place.database);
     command.args(["--format=custom", "--no-password", "--verbose", "--snapshot", &snapshot, "--file"]).arg(&unfinished);
     if !sees_all {
         // An owner that is no superuser sees every tenant's rows as a member of vitrine_keeper, through its policy.

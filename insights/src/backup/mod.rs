@@ -25,6 +25,19 @@ pub use restore::{Restored, restore};
 pub use scratch::verify;
 pub use wipe::{Holdings, holdings, wipe};
 
+use tokio_postgres::Client;
+
+/// A database, and what works on it.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// Its owner's connection, used by nobody else meanwhile.
+    pub client: &'a Client,
+    /// How the programs reach it.
+    pub database: &'a Libpq,
+    /// PostgreSQL's own programs.
+    pub programs: &'a Programs,
+}
+
 /// What goes on, for a progress bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {

@@ -11,7 +11,7 @@ use super::contents::{TEXT_SETTINGS, literal, quoted, sum_of};
 use super::listing::Listing;
 use super::programs::last_words;
 use super::wipe::{WIPE, holdings};
-use super::{BackupError, Libpq, Manifest, Programs, Progress};
+use super::{BackupError, Libpq, Manifest, Place, Progress};
 use crate::migrate::{LOCK, Migrations, lock};
 
 /// What was restored.
@@ -24,26 +24,25 @@ pub struct Restored {
 }
 
 /// Restores an archive. `overwrite` replaces a store that holds something; a database that never was a store is refused
-/// all the same. `client` is the owner's connection to the target, used by nobody else meanwhile.
+/// all the same.
 ///
 /// # Errors
 /// The target is not empty, the archive is altered or unreadable, a program failed, or what was restored differs from the
 /// manifest. The target is as before.
 pub async fn restore(
-    client: &Client,
-    database: &Libpq,
-    programs: &Programs,
+    place: Place<'_>,
     archive: &Path,
     overwrite: bool,
     mut tell: impl FnMut(Progress),
 ) -> Result<Restored, BackupError> {
     let manifest = Manifest::of(archive)?;
-    let listing = Listing::of(programs, archive).await?;
+    let (client, database) = (place.client, place.database);
+    let listing = Listing::of(place.programs, archive).await?;
     lock(client, std::time::Duration::from_secs(300)).await?;
     let outcome = async {
         let wiping = admit(client, database, &listing, overwrite).await?;
         let script = Script::new(&listing, manifest.as_ref(), wiping);
-        run(database, programs, archive, &listing, &script, &mut tell).await
+        run(place, archive, &listing, &script, &mut tell).await
     }
     .await;
     let unlocked = client.execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&LOCK]).await;
@@ -148,8 +147,7 @@ END $compare$;\n",
 /// `pg_restore` writes SQL, `psql` runs it between what stands before and after. COMMIT is sent only when all of the
 /// archive came through.
 async fn run(
-    database: &Libpq,
-    programs: &Programs,
+    place: Place<'_>,
     archive: &Path,
     listing: &Listing,
     script: &Script,
@@ -157,10 +155,10 @@ async fn run(
 ) -> Result<(), BackupError> {
     tell(Progress::Steps(listing.entries));
     let list = tempfile(&listing.list)?;
-    let mut reading = programs.command("pg_restore", &Libpq::default());
+    let mut reading = place.programs.command("pg_restore", &Libpq::default());
     reading.args(["--file=-", "--no-owner", "--verbose", "--use-list"]).arg(list.path()).arg(archive);
     let mut reader = spawn("pg_restore", reading.stdout(Stdio::piped()))?;
-    let mut running = programs.command("psql", database);
+    let mut running = place.programs.command("psql", place.database);
     running.args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]);
     let mut runner = spawn("psql", running.stdin(Stdio::piped()).stdout(Stdio::null()))?;
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio_postgres::Client;
 
 use super::contents::quoted;
-use super::{BackupError, Libpq, Programs, Progress, Restored, restore};
+use super::{BackupError, Place, Progress, Restored, restore};
 
 /// Restores an archive into a database of its own on the same server, where every table is compared with the manifest,
 /// and drops it. `connect` opens the owner's connection to a database of that name.
@@ -14,9 +14,7 @@ use super::{BackupError, Libpq, Programs, Progress, Restored, restore};
 /// # Errors
 /// The scratch database cannot be made, or as [`restore`].
 pub async fn verify<C, F>(
-    client: &Client,
-    database: &Libpq,
-    programs: &Programs,
+    place: Place<'_>,
     archive: &Path,
     connect: C,
     tell: impl FnMut(Progress),
@@ -27,6 +25,7 @@ where
 {
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let name = format!("vitrine_verify_{}_{moment}", std::process::id());
+    let client = place.client;
     let made = client.batch_execute(&format!("CREATE DATABASE {} TEMPLATE template0", quoted(&name))).await;
     made.map_err(|error| {
         let hint = "the owner of the insight store needs CREATEDB for that";
@@ -34,7 +33,8 @@ where
     })?;
     let outcome = async {
         let scratch = connect(name.clone()).await.map_err(BackupError::Scratch)?;
-        restore(&scratch, &database.with_database(&name), programs, archive, false, tell).await
+        let database = place.database.with_database(&name);
+        restore(Place { client: &scratch, database: &database, ..place }, archive, false, tell).await
     }
     .await;
     // Also when the restore failed. WITH (FORCE): the connection above may take a moment to be gone.

@@ -71,6 +71,17 @@ enum Command {
     /// A database that holds something is refused unless `--overwrite` is given, one that is no insight store always. Exit
     /// codes as of `vitrine backup`; 73 when the database is not empty.
     Restore(insights::Restore),
+    /// Copy insights that lie in a table of a customer database into the insight store.
+    ///
+    /// Read there in one read-only snapshot, written here in batches that are compared as they arrive. It may be broken off
+    /// and started again; what was copied before is recognised by its kind and key. Exit code 0 when every row arrived; 1 when
+    /// rows were rejected (they are named), 64 without a map (one is proposed), 65 when table, map or kinds do not fit, 69 when
+    /// a database cannot be reached, 78 when the configuration is wrong.
+    ImportInsights(insights::ImportInsights),
+    /// Make, list and revoke keys of the insight store's HTTP API.
+    Key(insights::Key),
+    /// Make and list tenants of the insight store, or hold what they have.
+    Tenant(insights::Tenants),
     /// Remove everything from the insight store and make its tables anew.
     Reset(insights::Reset),
     /// Ask a running gateway whether it is ready; exit code 0 if it is.
@@ -99,6 +110,9 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::Seed(seed) => seed.run(environment),
         Command::Backup(backup) => backup.run(environment),
         Command::Restore(restore) => restore.run(environment),
+        Command::ImportInsights(import) => import.run(environment),
+        Command::Key(key) => key.run(environment),
+        Command::Tenant(tenant) => tenant.run(environment),
         Command::Reset(reset) => reset.run(environment),
         Command::Verify(verify) => verify.run(environment),
         Command::Snapshot(snapshot) => snapshot.run(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use chrono::{SecondsFormat, Utc};
 use clap::Args;
-use vitrine_insights::backup::{self, BackupError, Libpq, Manifest, Programs, Progress};
+use vitrine_insights::backup::{self, BackupError, Libpq, Manifest, Place, Programs, Progress};
 use vitrine_insights::migrate::{MigrateError, Migrations, up};
 
 use crate::config::Environment;
@@ -72,6 +72,12 @@ struct Work {
     programs: Programs,
 }
 
+impl Work {
+    fn place(&self) -> Place<'_> {
+        Place { client: &self.owner.client, database: &self.libpq, programs: &self.programs }
+    }
+}
+
 impl ProgramFolder {
     async fn work(&self, database: &ToolDatabase, environment: &Environment) -> Result<Work, ExitCode> {
         let target = database.target(environment)?;
@@ -109,9 +115,7 @@ impl Backup {
             PathBuf::from(format!("vitrine-{moment}.dump"))
         });
         let bar = Bar::new();
-        let written =
-            backup::dump(&work.owner.client, &work.libpq, &work.programs, &archive, |progress| show(&bar, progress))
-                .await;
+        let written = backup::dump(work.place(), &archive, |progress| show(&bar, progress)).await;
         drop(bar);
         let written = written.map_err(|error| refused(&error))?;
         println!(
@@ -134,10 +138,7 @@ async fn verify(work: &Work, archive: &Path) -> Result<(), ExitCode> {
         // The connection's task ends with its client.
         async move { client(&target).await.map(|(client, _task)| client).map_err(|error| error.to_string()) }
     };
-    let restored = backup::verify(&work.owner.client, &work.libpq, &work.programs, archive, scratch, |progress| {
-        show(&bar, progress)
-    })
-    .await;
+    let restored = backup::verify(work.place(), archive, scratch, |progress| show(&bar, progress)).await;
     drop(bar);
     let restored = restored.map_err(|error| refused(&error))?;
     match restored.manifest {
@@ -160,9 +161,8 @@ impl Restore {
     async fn act(&self, environment: &Environment) -> Result<ExitCode, ExitCode> {
         let work = self.programs.work(&self.database, environment).await?;
         let bar = Bar::new();
-        let Work { owner, libpq, programs, .. } = &work;
         let told = |progress| show(&bar, progress);
-        let restored = backup::restore(&owner.client, libpq, programs, &self.archive, self.overwrite, told).await;
+        let restored = backup::restore(work.place(), &self.archive, self.overwrite, told).await;
         drop(bar);
         let restored = restored.map_err(|error| refused(&error))?;
         match &restored.manifest {

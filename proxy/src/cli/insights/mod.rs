@@ -2,16 +2,22 @@
 
 mod backup;
 mod bar;
+mod import;
+mod key;
 mod migrate;
 mod owner;
 mod seed;
 
 pub(super) use backup::{Backup, Reset, Restore};
+pub(super) use import::ImportInsights;
+pub(super) use key::{Key, Tenants};
 pub(super) use migrate::Migrate;
 pub(super) use seed::{Seed, seeds_or_refuse};
 
 use std::process::ExitCode;
 
+/// EX_USAGE: the command line asks for nothing that can be done.
+const EX_USAGE: u8 = 64;
 /// EX_DATAERR of sysexits.h: the files contradict what is in the database, or are malformed.
 const EX_DATAERR: u8 = 65;
 /// EX_UNAVAILABLE: the database cannot be reached.

@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use vitrine_insights::backup::Libpq;
+use vitrine_insights::store::{Settings, Store};
 
 use crate::config::{Environment, Mistake, read};
 use crate::gateway::tools::owner::{Owner, connect};
-use crate::upstream::{Endpoint, Roots, SslMode, Target};
+use crate::upstream::{Endpoint, Roots, SqlConnect, SslMode, Target};
 
 use super::{EX_UNAVAILABLE, failed};
 
@@ -85,7 +86,16 @@ fn system_roots(major: u32) -> String {
     file.map_or_else(|| "system".to_owned(), |file| (*file).to_owned())
 }
 
-fn missing(file: Option<&Path>) -> ExitCode {
+/// The store behind the same URL, as the role that serves.
+pub(super) fn store(target: &Target) -> Result<Store, ExitCode> {
+    let mut serving = target.clone();
+    serving.settings.push(("role".to_owned(), "vitrine_app".to_owned()));
+    serving.settings.push(("search_path".to_owned(), "public".to_owned()));
+    Store::open(tokio_postgres::Config::new(), SqlConnect(serving), &Settings::default())
+        .map_err(|error| failed(EX_UNAVAILABLE, &error))
+}
+
+pub(super) fn missing(file: Option<&Path>) -> ExitCode {
     let place = file.map_or_else(String::new, |file| format!(" or insights.url in {}", file.display()));
     failed(crate::cli::EX_CONFIG, &format!("no tool database is configured: set VITRINE_INSIGHTS_URL{place}"))
 }
