@@ -135,3 +135,10 @@ pub(crate) async fn stream(client: &Client) -> feed::Stream {
     stream.next().await.unwrap();
     stream
 }
+
+/// The same, from an event on.
+pub(crate) async fn stream_after(client: &Client, last: &str) -> feed::Stream {
+    let mut stream = feed::Stream::open(client, &[("Last-Event-ID", last)]).await;
+    stream.next().await.unwrap();
+    stream
+}

@@ -27,6 +27,10 @@ fn production(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
     if reachable && !config.tls_required {
         refuse("tls.required", "production requires TLS");
     }
+    let insights = &config.insights_http.listen;
+    if insights.iter().any(|address| matches!(address, ListenAddress::Tcp(_))) && config.tls.cert.is_none() {
+        refuse("insights.listen", "production needs a certificate (tls.cert), or a unix socket");
+    }
     if config.auth == Auth::Trust {
         refuse("auth", "production does not trust: scram, cert or scram+cert");
     }
@@ -76,6 +80,10 @@ fn numbers(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
     }
     if config.pool.lifetime_ms.0 > 0 && config.pool.idle_timeout_ms > config.pool.lifetime_ms {
         refuse("pool.idle_timeout_ms", "is more than pool.lifetime_ms");
+    }
+    let insights = &config.insights_http.listen;
+    if insights.iter().any(|address| config.listen.contains(address) || config.admin.listen.contains(address)) {
+        refuse("insights.listen", "is an address of listen or admin.listen too");
     }
     if config.listen.iter().any(|address| config.admin.listen.contains(address)) {
         refuse("admin.listen", "is an address of listen too");

@@ -4,6 +4,7 @@
 
 mod address;
 mod check;
+mod insights_http;
 mod mistake;
 mod reference;
 mod resolve;
@@ -13,6 +14,7 @@ mod source;
 mod value;
 
 pub use address::ListenAddress;
+pub use insights_http::InsightsHttp;
 pub use mistake::{Mistake, Origin};
 pub use reference::reference;
 pub use resolve::{Database, InlineUser, UserMapping};
@@ -57,6 +59,8 @@ pub struct Config {
     pub insights_url: Option<Secret>,
     /// The insights store.
     pub insights: Insights,
+    /// The HTTP API of the insight store.
+    pub insights_http: InsightsHttp,
     /// Operations over HTTP.
     pub admin: Admin,
     /// TLS towards clients.
@@ -79,9 +83,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Every address of the process: clients' and admin.
+    /// Every address of the process: clients', admin and insights.
     pub fn listens_at(&self) -> impl Iterator<Item = &ListenAddress> {
-        self.listen.iter().chain(&self.admin.listen)
+        self.listen.iter().chain(&self.admin.listen).chain(&self.insights_http.listen)
     }
 
     /// Every key with its value in force, secrets left out: what `SHOW CONFIG` prints.

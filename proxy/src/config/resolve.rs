@@ -6,7 +6,7 @@ use super::settings::{
     UserEntry, Watch,
 };
 use super::value::Secret;
-use super::{Config, Environment};
+use super::{Config, Environment, InsightsHttp};
 use crate::upstream::Target;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -89,6 +89,7 @@ pub(super) fn resolve(
         log_level: top.log_level,
         mappings: mappings(sections.users, &mut found),
         databases: databases(customer, sections.databases, sections.pool.size, &mut found),
+        insights_http: InsightsHttp::of(&insights),
         insights_url: insights.url.clone(),
         insights,
         admin: sections.admin,

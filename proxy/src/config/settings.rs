@@ -114,6 +114,48 @@ section! {
         seed_dir: Option<PathBuf> = None, such as "\"config/seed\"";
         /// Whose records the seeds become.
         seed_tenant: String = "default".to_owned();
+        /// Where HTTP clients connect, when there is a URL; over TCP with `tls.cert`, if there is one. Production needs it.
+        listen: Vec<ListenAddress> = vec![ListenAddress::Tcp(([127, 0, 0, 1], 6434).into())];
+        /// Connections to the tool database that HTTP requests share.
+        http_pool_size: usize = 16, in 1..=1_000;
+        /// HTTP connections at once; one more is closed.
+        http_connections_max: usize = 1_000, in 1..=100_000;
+        /// Bytes of a request's body (413).
+        body_bytes_max: usize = 1_048_576, in 1_024..=67_108_864;
+        /// Bytes of a bulk write (413).
+        bulk_bytes_max: u64 = 1_073_741_824, in 1_024..=1_099_511_627_776;
+        /// Bytes of one line of a bulk write (413).
+        line_bytes_max: usize = 1_048_576, in 1_024..=67_108_864;
+        /// Bytes of a bulk write with an Idempotency-Key, which is read to its end before it is written (413).
+        bulk_idempotent_bytes_max: usize = 67_108_864, in 1_024..=1_073_741_824;
+        /// Bulk writes at once (503).
+        bulk_max: usize = 4, in 1..=100;
+        /// Deepest nesting of JSON (400).
+        depth_max: usize = 64, in 8..=120;
+        /// Longest time of a request (503).
+        request_ms: Millis = Millis(30_000), in 100..=600_000;
+        /// Longest pause within a request's body (408).
+        body_pause_ms: Millis = Millis(10_000), in 100..=600_000;
+        /// Longest time of a bulk write (503).
+        bulk_ms: Millis = Millis(600_000), in 1_000..=86_400_000;
+        /// Requests a second of one key (429); 0 means no limit.
+        key_requests_per_s: u32 = 1_000, in 0..=1_000_000;
+        /// Requests a second of all keys of a tenant (429); 0 means no limit.
+        tenant_requests_per_s: u32 = 4_000, in 0..=1_000_000;
+        /// Wrong keys a minute from one address (429); 0 means no limit.
+        key_failures_per_min: u32 = 60, in 0..=1_000_000;
+        /// How long a key is believed without asking the store: one revoked elsewhere works this much longer.
+        key_memory_ms: Millis = Millis(5_000), in 0..=600_000;
+        /// Change streams at once (503).
+        streams_max: usize = 1_000, in 1..=100_000;
+        /// Change streams of one tenant at once (429).
+        tenant_streams_max: usize = 100, in 1..=100_000;
+        /// How often what is past its time is deleted; 0 never does.
+        retention_interval_ms: Millis = Millis(600_000), in 0..=604_800_000;
+        /// How often a change stream looks for what other processes wrote.
+        stream_poll_ms: Millis = Millis(500), in 10..=60_000;
+        /// How often a change stream says that it lives, and looks whether its key still does.
+        stream_heartbeat_ms: Millis = Millis(15_000), in 100..=600_000;
     }
 }
 

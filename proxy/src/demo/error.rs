@@ -16,6 +16,9 @@ pub enum DemoError {
         /// The cause.
         source: tokio_postgres::Error,
     },
+    /// The tool database.
+    #[error("{0}")]
+    Insights(String),
     /// The gateway did not start or ended.
     #[error("{reason}\n{log}")]
     Gateway {

@@ -1,6 +1,7 @@
 //! The gateway of the demo: `vitrine serve`, this same program, as a process of its own.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -22,12 +23,13 @@ pub(super) struct GatewayProcess {
     child: Mutex<Child>,
     pid: u32,
     port: u16,
+    insights_port: u16,
     files: TempDir,
 }
 
 impl GatewayProcess {
-    /// Starts the gateway in front of a customer database, and waits until it answers.
-    pub(super) async fn start(port: u16, customer_url: &str) -> Result<Self, DemoError> {
+    /// Starts the gateway in front of a customer database and a tool database, and waits until it answers.
+    pub(super) async fn start(port: u16, customer_url: &str, insights_url: &str) -> Result<Self, DemoError> {
         // Another gateway on this port would answer in the place of ours.
         drop(
             std::net::TcpListener::bind(("127.0.0.1", port))
@@ -47,7 +49,10 @@ impl GatewayProcess {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VITRINE_")) {
             command.env_remove(name);
         }
+        let insights_port = free_port()?;
         command
+            .env("VITRINE_INSIGHTS_URL", insights_url)
+            .env("VITRINE_INSIGHTS_LISTEN", format!("127.0.0.1:{insights_port}"))
             .env("VITRINE_MODE", "development")
             .env("VITRINE_POSTURE", "strict")
             .env("VITRINE_LISTEN", format!("127.0.0.1:{port}"))
@@ -60,7 +65,7 @@ impl GatewayProcess {
         let Some(pid) = child.id() else {
             return Err(DemoError::Gateway { reason: "the gateway ended at once".to_owned(), log: String::new() });
         };
-        let gateway = Self { child: Mutex::new(child), pid, port, files };
+        let gateway = Self { child: Mutex::new(child), pid, port, insights_port, files };
         gateway.wait_until_ready().await?;
         Ok(gateway)
     }
@@ -68,6 +73,11 @@ impl GatewayProcess {
     /// Where a client connects.
     pub(super) fn url(&self) -> String {
         format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{}/{}", self.port, sample::DATABASE)
+    }
+
+    /// Where the HTTP API of the insight store is.
+    pub(super) fn insights(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.insights_port))
     }
 
     pub(super) fn port(&self) -> u16 {

@@ -1,10 +1,12 @@
-//! `vitrine demo`: a private PostgreSQL with a sample customer database, the gateway in front of it, and a tour.
+//! `vitrine demo`: a private PostgreSQL with a sample customer database and a tool database, the gateway in front of
+//! both, and a tour.
 //!
 //! [`postgres`] is also what every integration test starts its servers with.
 
 mod error;
 pub mod evidence;
 mod gateway;
+pub mod insights;
 pub mod postgres;
 mod progress;
 pub mod sample;
@@ -43,29 +45,34 @@ impl Demo {
     /// Something could not be started, loaded or connected to.
     pub async fn run(self) -> Result<bool, DemoError> {
         let started = Instant::now();
-        let progress = Progress::new(sample::STEPS.len() + 5);
+        let progress = Progress::new(sample::STEPS.len() + 6);
         let (server, reader_password) = start_server(&progress).await?;
         let superuser = connect(&server.socket_url(SUPERUSER, sample::DATABASE)).await?;
         load_sample(&superuser, &progress).await?;
+        progress.step("tool database");
+        let tool = insights::Tool::make(&server, &reader_password).await?;
         progress.step("evidence of every row, before");
         let before = Evidence::of(&superuser).await?;
         progress.step("gateway");
         let customer_url = server.url_with_password(sample::READER, &reader_password, sample::DATABASE);
-        let gateway = GatewayProcess::start(self.port, &customer_url).await?;
+        let gateway = GatewayProcess::start(self.port, &customer_url, &tool.url).await?;
         server.watch(gateway.pid());
         progress.finish();
         print_opening(&server, &gateway, started);
 
         let result = tour::Tour { gateway_url: gateway.url(), server: Arc::clone(&server) }.take().await?;
+        let stops =
+            insights::Stops { gateway_url: gateway.url(), address: gateway.insights(), key: tool.key.clone() };
+        let kept = stops.take().await?;
         let changes = before.differences(&Evidence::of(&superuser).await?);
         print_closing(&before, &changes, &result);
         drop(superuser);
         if !self.once {
-            print_invitation(&gateway, &server);
+            print_invitation(&gateway, &server, &tool);
             wait_for_the_end(&gateway).await?;
         }
         gateway.stop().await;
-        Ok(result.is_clean() && changes.is_empty())
+        Ok(result.is_clean() && kept && changes.is_empty())
     }
 }
 
@@ -125,8 +132,9 @@ fn print_closing(before: &Evidence, changes: &[String], result: &tour::Outcome) 
     println!("\n{result}");
 }
 
-fn print_invitation(gateway: &GatewayProcess, server: &Server) {
+fn print_invitation(gateway: &GatewayProcess, server: &Server, tool: &insights::Tool) {
     println!("\nBy hand:  psql '{}'", gateway.url());
+    println!("          {}", insights::curl_line(gateway.insights(), &tool.key));
     println!("What reached the database:  {}", server.log_path().display());
     println!("Ctrl-C ends it and removes everything.");
 }

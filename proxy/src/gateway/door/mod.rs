@@ -129,6 +129,12 @@ impl Door {
         Ok(())
     }
 
+    /// TLS for HTTP with the certificate in force.
+    #[must_use]
+    pub fn https(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.tls.load().as_ref().map(|tls| tls.https())
+    }
+
     /// The users in force.
     #[must_use]
     pub fn users(&self) -> Arc<Users> {

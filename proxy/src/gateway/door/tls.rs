@@ -27,6 +27,7 @@ pub const ALPN: &[u8] = b"postgresql";
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    https: Arc<ServerConfig>,
     certificate_hash: Option<Vec<u8>>,
     verifies_clients: bool,
 }
@@ -111,7 +112,10 @@ impl ServerTls {
         if let Some(ticketer) = stateless_tickets() {
             config.ticketer = ticketer;
         }
-        Ok(Self { config: Arc::new(config), certificate_hash, verifies_clients: client_ca.is_some() })
+        let mut https = config.clone();
+        https.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let (config, https) = (Arc::new(config), Arc::new(https));
+        Ok(Self { config, https, certificate_hash, verifies_clients: client_ca.is_some() })
     }
 
     /// Whether client certificates are asked for and verified.
@@ -124,6 +128,11 @@ impl ServerTls {
     #[must_use]
     pub fn certificate_hash(&self) -> Option<&[u8]> {
         self.certificate_hash.as_deref()
+    }
+
+    /// The same certificate for HTTP.
+    pub(super) fn https(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.https)
     }
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {

@@ -38,6 +38,7 @@ pub(super) struct AdminService {
 struct Shared {
     gateway: Arc<Gateway>,
     drain: Arc<Drain>,
+    insights: Arc<vitrine_insights::http::Metrics>,
 }
 
 impl Shared {
@@ -50,12 +51,16 @@ impl Shared {
 }
 
 impl AdminService {
-    pub(super) fn new(gateway: Arc<Gateway>, drain: Arc<Drain>) -> Self {
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        drain: Arc<Drain>,
+        insights: Arc<vitrine_insights::http::Metrics>,
+    ) -> Self {
         let router = Router::new()
             .route("/livez", get(async || "ok\n"))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
-            .with_state(Shared { gateway, drain });
+            .with_state(Shared { gateway, drain, insights });
         Self { router, places: Semaphore::new(CONNECTIONS_MAX) }
     }
 }
@@ -131,6 +136,9 @@ async fn metrics(State(shared): State<Shared>) -> Response {
         out.sample("vitrine_part_ok", &[("part", &part.name)], u8::from(part.status == Status::Ok));
     }
     PoolGauges::expose(&shared.gateway.pools(), &mut out);
+    if shared.gateway.config.insights_http.owner.is_some() {
+        super::insights::expose(&shared.insights, &mut out);
+    }
     out.family("vitrine_build", "gauge", "The running version.");
     out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], out.into_text()).into_response()

@@ -11,7 +11,12 @@ pub struct Drain {
     sessions_max: usize,
     leaving: AtomicBool,
     one_left: Notify,
+    work: AtomicUsize,
 }
+
+/// An HTTP connection, until dropped.
+#[derive(Debug)]
+pub struct Work(Arc<Drain>);
 
 /// The place of one session; dropping it gives the place back.
 #[derive(Debug)]
@@ -21,7 +26,15 @@ impl Drain {
     /// A drain for at most `sessions_max` sessions at once.
     #[must_use]
     pub fn new(sessions_max: usize) -> Self {
-        Self { sessions: AtomicUsize::new(0), sessions_max, leaving: AtomicBool::new(false), one_left: Notify::new() }
+        let (sessions, work) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { sessions, sessions_max, leaving: AtomicBool::new(false), one_left: Notify::new(), work }
+    }
+
+    /// An HTTP connection begins: the process waits for it before it ends.
+    #[must_use]
+    pub fn work(self: &Arc<Self>) -> Work {
+        self.work.fetch_add(1, Ordering::AcqRel);
+        Work(Arc::clone(self))
     }
 
     /// A place for one more session, unless all are taken.
@@ -50,17 +63,31 @@ impl Drain {
         self.leaving.load(Ordering::Acquire)
     }
 
-    /// Returns when no session is left.
+    /// True while there is one.
+    #[must_use]
+    pub fn is_working(&self) -> bool {
+        self.work.load(Ordering::Acquire) > 0
+    }
+
+    /// Returns when no session and no HTTP connection is left.
     pub async fn empty(&self) {
         loop {
             let left = self.one_left.notified();
             tokio::pin!(left);
             // Registered before the count is looked at, so that no leave is missed.
             left.as_mut().enable();
-            if self.sessions() == 0 {
+            if self.sessions() == 0 && !self.is_working() {
                 return;
             }
             left.await;
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        if self.0.work.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.one_left.notify_waiters();
         }
     }
 }

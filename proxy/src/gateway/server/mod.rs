@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! serve ── run_dir (private) ── takeover of the old process's sockets (--upgrade)
-//!       ── pingora: listeners -> ClientService -> client::serve, AdminService -> HTTP
+//!       ── pingora: listeners -> ClientService -> client::serve, AdminService, InsightsService -> HTTP
 //!       ── supervise: SIGTERM drain, SIGINT end, SIGQUIT and control socket hand over, SIGHUP reload
 //! ```
 //! pingora's own end of life does not fit a database gateway (it sleeps its whole grace period even when idle, then
@@ -12,6 +12,7 @@ mod admin;
 mod clients;
 mod drain;
 mod housekeeping;
+mod insights;
 mod listeners;
 mod prepare;
 mod process;
@@ -31,6 +32,7 @@ use process::run_dir::RunDir;
 use process::{control, descriptors};
 use std::sync::Arc;
 use std::time::Duration;
+use vitrine_insights::http::Api;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +95,17 @@ pub fn serve(gateway: Arc<Gateway>, reload: Reload, upgrade: bool) -> Result<(),
         server_conf(&gateway.config, supervisor.run_dir()),
     );
     server.add_service(client_service(&gateway, &drain));
-    server.add_service(admin_service(&gateway, &drain));
+    let api = Api::new(gateway.config.insights_http.options.clone());
+    server.add_service(admin_service(&gateway, &drain, &api));
     server.add_service(housekeeping(&gateway));
+    if gateway.config.insights_http.owner.is_some() {
+        let opening = insights::Opening::new(Arc::clone(&gateway), api.clone());
+        if old.is_some() {
+            supervisor.run(opening.before_takeover());
+        }
+        server.add_service(insights_service(&gateway, &drain, &api));
+        server.add_service(background_service("insights", opening));
+    }
     if let Some(old) = old {
         supervisor.run_dir().ask_to_hand_over(old);
     }
@@ -139,8 +150,15 @@ fn client_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>) -> Service<clients
     service
 }
 
-fn admin_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>) -> Service<admin::AdminService> {
-    let app = admin::AdminService::new(Arc::clone(gateway), Arc::clone(drain));
+fn insights_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>, api: &Api) -> Service<insights::InsightsService> {
+    let app = insights::InsightsService::new(Arc::clone(gateway), Arc::clone(drain), api.clone());
+    let mut service = Service::new("insights http".to_owned(), app);
+    add_listeners(&mut service, &gateway.config.insights_http.listen);
+    service
+}
+
+fn admin_service(gateway: &Arc<Gateway>, drain: &Arc<Drain>, api: &Api) -> Service<admin::AdminService> {
+    let app = admin::AdminService::new(Arc::clone(gateway), Arc::clone(drain), api.metrics());
     let mut service = Service::new("admin".to_owned(), app);
     service.threads = Some(1);
     add_listeners(&mut service, &gateway.config.admin.listen);

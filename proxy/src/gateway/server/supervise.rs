@@ -58,6 +58,11 @@ impl Supervisor {
         self.runtime.block_on(prepare(&self.gateway, taking_over))
     }
 
+    /// Runs something to its end before the server begins.
+    pub(super) fn run<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+
     /// Runs the server on a thread of its own and returns when the process should end: pingora itself would sleep its
     /// whole grace period, and then drop sessions that still work.
     pub(super) fn supervise(mut self, server: Server) -> Result<(), ServeError> {
@@ -77,6 +82,7 @@ impl Supervisor {
             event = "started",
             listen = %listed(&self.gateway.config.listen),
             admin = %listed(&self.gateway.config.admin.listen),
+            insights = %listed(&self.gateway.config.insights_http.listen),
             mode = self.gateway.config.mode.word(),
             "vitrine serves"
         );
@@ -182,7 +188,8 @@ impl<'a> Life<'a> {
         let _ended = self.orders.send(ShutdownSignal::GracefulTerminate).await;
         self.listeners_closed().await;
         self.drained(bound).await;
-        for address in &self.supervisor.gateway.config.listen {
+        let config = &self.supervisor.gateway.config;
+        for address in config.listen.iter().chain(&config.insights_http.listen) {
             if let ListenAddress::Unix(path) = address {
                 let _gone = std::fs::remove_file(path);
             }
@@ -263,7 +270,7 @@ async fn gone(drain: &Drain, gateway: &Gateway) {
     let nobody_logged_in = async {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if gateway.sessions.count() == 0 {
+            if gateway.sessions.count() == 0 && !drain.is_working() {
                 return;
             }
         }
