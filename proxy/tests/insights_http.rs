@@ -109,8 +109,8 @@ async fn customers_are_served_while_the_tool_database_is_away() {
     let postgres = Arc::new(Server::start(Options::default()).unwrap());
     let host = Host::start_before(Arc::clone(&postgres), &[]);
     // The gateway is ready: reads of customers pass.
-    let customer = tokio_postgres::connect(&format!("postgres://postgres@{}/postgres", host.gateway.listen), tokio_postgres::NoTls);
-    let (customer, connection) = customer.await.unwrap();
+    let url = format!("postgres://postgres@{}/postgres", host.gateway.listen);
+    let (customer, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     assert_eq!(customer.query_one("SELECT 1", &[]).await.unwrap().get::<_, i32>(0), 1);
     let nobody = Scene::at(host.address, ["vtr_a_b", "vtr_c_d", "vtr_e_f", "vtr_g_h"]).await;

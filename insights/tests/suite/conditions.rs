@@ -102,6 +102,7 @@ pub(super) async fn of_two_writers_one_wins(scene: &Scene) {
         assert_eq!(both, [201, 412], "{made:?} {lost:?}");
         let etag = acme.get(&path).await.is(200).header("etag").to_owned();
         let seen: &[(&str, &str)] = &[("If-Match", &etag)];
+        let (left, right) = (document("left again"), document("right again"));
         let (left, right) = tokio::join!(acme.put(&path, seen, &left), acme.put(&path, seen, &right));
         let mut both = [left.status, right.status];
         both.sort_unstable();

@@ -18,7 +18,8 @@ pub(super) async fn a_life(scene: &Scene) {
     let version = json!({ "title": "Sales rose after all", "payload": { "score": 2 }, "confidence": 0.5 });
     let second = acme.post(&format!("/v1/insights/{first}/supersede"), &version).await.is(201);
     assert_eq!((second.json()["version"].as_i64(), second.json()["key"].as_str()), (Some(2), Some("k")));
-    acme.post(&format!("/v1/insights/{first}/supersede"), &version).await.is(409);
+    let other = json!({ "title": "Something else", "payload": {} });
+    acme.post(&format!("/v1/insights/{first}/supersede"), &other).await.is(409);
     let old = acme.get(&format!("/v1/insights/{first}")).await.is(200).json();
     assert_eq!((&old["state"], &old["superseded_by"]), (&json!("superseded"), &second.json()["id"]));
     assert_eq!(old["title"], "Sales fell", "what was said stays said");
@@ -27,7 +28,8 @@ pub(super) async fn a_life(scene: &Scene) {
     let reason = json!({ "reason": "the data were of another year" });
     let retracted = acme.post(&format!("/v1/insights/{second}/retract"), &reason).await.is(200).json();
     assert_eq!((&retracted["state"], &retracted["retraction_reason"]), (&json!("retracted"), &reason["reason"]));
-    acme.post(&format!("/v1/insights/{second}/retract"), &reason).await.is(409);
+    let other = json!({ "reason": "another reason" });
+    acme.post(&format!("/v1/insights/{second}/retract"), &other).await.is(409);
     for any in [&first, &second] {
         let history = acme.get(&format!("/v1/insights/{any}/history")).await.is(200).items();
         assert_eq!(history.iter().map(|version| &version["id"]).collect::<Vec<_>>(), [&json!(first), &json!(second)]);

@@ -13,7 +13,7 @@ pub(super) async fn documents_have_revisions(scene: &Scene) {
     acme.put(&path, &[("If-Match", "*")], &content("dry")).await.is(412);
     let made = acme.put(&path, &[("If-None-Match", "*")], &content("dry")).await.is(201);
     assert_eq!((&made.json()["name"], made.header("location")), (&json!(name), path.as_str()));
-    acme.put(&path, &[("If-None-Match", "*")], &content("dry")).await.is(412);
+    acme.put(&path, &[("If-None-Match", "*")], &content("other")).await.is(412);
     let first = made.header("etag").to_owned();
     let read = acme.get(&path).await.is(200);
     assert_eq!((read.json()["content"]["tone"].as_str(), read.header("etag")), (Some("dry"), first.as_str()));

@@ -1,0 +1,50 @@
+//! The suite of the HTTP API over the store that PostgreSQL keeps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    dead_code,
+    reason = "a test says what is wrong by failing, and uses its own part of what tests share"
+)]
+
+#[path = "store/server.rs"]
+mod server;
+mod suite;
+mod support;
+
+use std::sync::Arc;
+
+use server::Server;
+use suite::{CHECKS, Scene};
+use vitrine_insights::http::{Api, Options};
+use vitrine_insights::model::Scope::{Admin, Read, Write};
+use vitrine_insights::model::{Scope, Tenant};
+use vitrine_insights::service::Keys as _;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_suite_holds_over_postgresql() {
+    let server = Server::start().await;
+    let store = server.store();
+    let key = async |tenant: &str, label: &str, scopes: &[Scope]| {
+        store.create_key(&Tenant::parse(tenant).unwrap(), label, scopes).await.unwrap().1
+    };
+    let keys = [
+        key("acme", "all", &[Read, Write, Admin]).await,
+        key("globex", "all", &[Read, Write, Admin]).await,
+        key("acme", "reader", &[Read]).await,
+        key("acme", "writer", &[Read, Write]).await,
+    ];
+    let options = Options { key_requests_per_s: 0, tenant_requests_per_s: 0, key_failures_per_min: 0, ..Options::default() };
+    let api = Api::new(options);
+    api.open(Arc::new(store));
+    let address = support::serve(api.router()).await;
+    let scene = Scene::at(address, [&keys[0], &keys[1], &keys[2], &keys[3]]).await;
+    let only = std::env::var("CHECK").unwrap_or_default();
+    for (name, check) in CHECKS.iter().filter(|(name, _)| name.contains(&only)) {
+        println!("{name}");
+        check(&scene).await;
+    }
+}
