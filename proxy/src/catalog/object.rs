@@ -228,6 +228,9 @@ pub struct TreeUses {
     pub types: Vec<Oid>,
     /// Something in it could not be read: what it does is unknown.
     pub unreadable: bool,
+    /// Its answer changes though no data does: it tells the time, reads text as a time, or takes a sample that cannot be
+    /// repeated.
+    pub unsteady: bool,
 }
 
 impl TreeUses {
@@ -238,6 +241,7 @@ impl TreeUses {
         self.relations.extend(other.relations);
         self.types.extend(other.types);
         self.unreadable |= other.unreadable;
+        self.unsteady |= other.unsteady;
         for list in [&mut self.functions, &mut self.operators, &mut self.relations, &mut self.types] {
             list.sort_unstable();
             list.dedup();
@@ -248,6 +252,7 @@ impl TreeUses {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.unreadable
+            && !self.unsteady
             && self.functions.is_empty()
             && self.operators.is_empty()
             && self.relations.is_empty()

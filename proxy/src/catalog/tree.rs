@@ -23,16 +23,22 @@ pub fn read_tree(text: &str) -> Result<TreeUses, UnreadableTree> {
     let mut uses = TreeUses::default();
     let mut words = Words { rest: text };
     let mut field: Option<&str> = None;
+    let mut open: Vec<&str> = Vec::new();
     while let Some(word) = words.next() {
         if word == "{" {
             let node = words.next().unwrap_or_default();
             if NODES.binary_search(&node).is_err() {
                 return Err(UnreadableTree(format!("node {node}")));
             }
+            open.push(node);
+            field = None;
+        } else if word == "}" {
+            open.pop();
             field = None;
         } else if let Some(name) = word.strip_prefix(':') {
             field = Some(name);
         } else if let Some(name) = field.take() {
+            uses.unsteady |= open.last().is_some_and(|node| is_unsteady(node, name, word));
             value(&mut uses, name, word, &mut words)?;
         }
     }
@@ -82,6 +88,24 @@ pub fn read_constants(text: &str) -> Result<TreeUses, UnreadableTree> {
     }
     Ok(constants)
 }
+
+/// Whether a field of a node tells that its value is another one at another time. CURRENT_DATE and its like are numbered
+/// up to 8 (`SQLValueFunctionOp`); what follows them names the session, which is the same for one role.
+fn is_unsteady(node: &str, field: &str, word: &str) -> bool {
+    match (node, field) {
+        ("SQLVALUEFUNCTION", "op") => word.parse::<u8>().is_ok_and(|op| op <= 8),
+        // A text turned into a time when it runs: it may say `now`.
+        ("COERCEVIAIO", "resulttype") => word.parse::<Oid>().is_ok_and(|oid| TIMES.contains(&oid)),
+        ("TABLESAMPLECLAUSE", "repeatable") => word == "<>",
+        _ => false,
+    }
+}
+
+/// date, time, timestamp, timestamptz, timetz, and arrays, ranges and multiranges of them.
+const TIMES: &[Oid] = &[
+    1082, 1083, 1114, 1115, 1182, 1183, 1184, 1185, 1266, 1270, 3908, 3909, 3910, 3911, 3912, 3913, 4533, 4534, 4535,
+    6152, 6153, 6155,
+];
 
 /// A node whose end has not been seen.
 struct Open {
@@ -265,6 +289,16 @@ mod tests {
         assert!(read_tree("{NEXTVALUEEXPR :seqid 1}").is_err());
         assert!(read_tree("{QUERY :commandType 4}").is_err());
         assert!(read_tree("{QUERY :commandType 1 :rowMarks ({ROWMARKCLAUSE :rti 1})}").is_err());
+    }
+
+    #[test]
+    fn what_tells_the_time_is_told() {
+        let unsteady = |text| read_tree(text).unwrap().unsteady;
+        assert!(unsteady("{SQLVALUEFUNCTION :op 3 :type 1184}") && !unsteady("{SQLVALUEFUNCTION :op 10 :type 19}"));
+        assert!(unsteady("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 1082}"));
+        assert!(!unsteady("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 25}"));
+        assert!(!unsteady("{RELABELTYPE :arg {VAR :varno 1} :resulttype 1082}"));
+        assert!(unsteady("{TABLESAMPLECLAUSE :tsmhandler 1 :repeatable <>}"));
     }
 
     #[test]

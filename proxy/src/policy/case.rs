@@ -8,6 +8,7 @@ use crate::sql::Statement;
 use super::infer::{self, Types};
 use super::list;
 use super::reach::{Mentions, Reach};
+use super::steady::Unsteady;
 use super::{Policy, Scope};
 
 /// What a review finds out.
@@ -21,6 +22,7 @@ pub(super) struct Findings {
     pub(super) foreign: bool,
     pub(super) system: bool,
     pub(super) hangs_on_types: bool,
+    pub(super) unsteady: Option<Unsteady>,
 }
 
 /// The question and the state of its answer.
@@ -53,6 +55,8 @@ pub(super) struct Case<'a> {
     pub(super) shares_types: bool,
     /// The same for operators.
     pub(super) shares_types_in_operators: bool,
+    /// AT TIME ZONE is said, or its function called.
+    pub(super) zones: bool,
     /// With whether children were left out.
     pub(super) seen_relations: HashSet<(Oid, bool)>,
     pub(super) findings: Findings,
@@ -86,6 +90,7 @@ impl<'a> Case<'a> {
             fills_rows: false,
             shares_types: false,
             shares_types_in_operators: false,
+            zones: false,
             seen_relations: HashSet::new(),
             findings: Findings {
                 relations: Vec::new(),
@@ -96,6 +101,7 @@ impl<'a> Case<'a> {
                 foreign: false,
                 system: false,
                 hangs_on_types: false,
+                unsteady: None,
             },
         }
     }
@@ -199,6 +205,7 @@ impl<'a> Case<'a> {
         // AT TIME ZONE on a time of day is volatile by declaration alone: it depends on today's date.
         let declared = if &*function.name == "timezone" { Volatility::Stable } else { function.volatility };
         self.findings.volatility = self.findings.volatility.max(declared);
+        self.steady_function(function);
     }
 }
 

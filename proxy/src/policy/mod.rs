@@ -12,12 +12,14 @@ mod list;
 mod permitted;
 mod reach;
 mod rule;
+mod steady;
 
 use crate::catalog::Catalog;
 use crate::sql::{Denial, Statement};
 
 pub use file::{DEFAULT, Mistake, Policy, SettingBounds};
 pub use permitted::Permitted;
+pub use steady::{Unsteadiness, Unsteady};
 
 /// The session that the statement belongs to, as far as names depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -51,5 +53,6 @@ pub fn review(
     rule::operators(&mut case)?;
     rule::attributes(&mut case)?;
     rule::implied(&mut case)?;
+    case.steady_text();
     Ok(Permitted::new(statement, case.findings, catalog, policy))
 }

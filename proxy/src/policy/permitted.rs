@@ -7,6 +7,7 @@ use crate::sql::{Kind, Statement, Uses};
 
 use super::Policy;
 use super::case::Findings;
+use super::steady::Unsteady;
 
 /// A statement that may go upstream. Only [`super::review`] can make one.
 #[derive(Debug, Clone)]
@@ -63,6 +64,18 @@ impl Permitted {
     #[must_use]
     pub fn volatility(&self) -> Volatility {
         self.findings.volatility
+    }
+
+    /// The relations that it reads, views among them, where the same question has the same answer until these or the
+    /// definitions change; otherwise why not. Says nothing of kinds of statement that are no reads.
+    ///
+    /// # Errors
+    /// What makes the answer unsteady.
+    pub fn steady(&self) -> Result<&[Oid], &Unsteady> {
+        match &self.findings.unsteady {
+            None => Ok(&self.findings.relation_oids),
+            Some(unsteady) => Err(unsteady),
+        }
     }
 
     /// Row security is on for something that it reads: the answer depends on role and settings.

@@ -17,8 +17,9 @@ pub use denial::{Denial, Rule};
 pub use limits::Limits;
 pub use shape::{fingerprint, shape};
 pub use statement::{
-    Assigned, Assignment, DiscardTarget, FieldRef, FieldSource, FunctionRef, IsolationLevel, Kind, OperatorRef,
-    RelationRef, SetScope, SetValue, Statement, TransactionModes, TypeRef, Uses,
+    Assigned, Assignment, Conversion, ConversionSource, DiscardTarget, FieldRef, FieldSource, FunctionRef,
+    IsolationLevel, Kind, OperatorRef, RelationRef, SetScope, SetValue, Statement, TransactionModes, TypeRef, Uses,
+    says_now,
 };
 
 pub use typing::{Derived, Output, Shape, Sight, Site, Term, Typing};

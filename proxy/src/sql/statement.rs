@@ -149,6 +149,45 @@ pub struct Uses {
     pub types_of_input: bool,
     /// What the text tells of types.
     pub typing: Arc<Typing>,
+    /// A string constant holds a word that dates read as the present: `now`, `today`, `tomorrow`, `yesterday`.
+    pub says_now: bool,
+    /// What each named type makes a value of, in no order.
+    pub conversions: Vec<Conversion>,
+    /// Names that target lists give to values.
+    pub aliases: Vec<String>,
+}
+
+/// A value turned into one of a named type.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Conversion {
+    /// The type's name, without its schema.
+    pub type_name: String,
+    pub of: ConversionSource,
+}
+
+/// What a conversion is made of, as far as the text alone tells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ConversionSource {
+    Constant,
+    Parameter,
+    /// A column of this name.
+    Column(String),
+    /// The answer of a function of this name.
+    Call(String),
+    /// A value of the type of that name.
+    Type(String),
+    /// Anything else, and columns whose type stands in a list.
+    Other,
+}
+
+/// Whether a text holds a word that the input functions of dates and times read as the present.
+///
+/// <https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES>
+#[must_use]
+pub fn says_now(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
+    text.split(|byte| !byte.is_ascii_alphabetic())
+        .any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
 }
 
 /// `set_config(name, value, is_local)` where it runs exactly once, as SET does.

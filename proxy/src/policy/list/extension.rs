@@ -35,6 +35,11 @@ pub(in crate::policy) fn is_harmless_of_extension(extension: &str, function: &st
     }
 }
 
+/// Keeps rows of what looks like a plain table on other servers, or in storage that PostgreSQL's counters do not see.
+pub(in crate::policy) fn spreads_tables(extension: &str) -> bool {
+    matches!(extension, "citus" | "citus_columnar" | "pg_duckdb" | "pg_mooncake" | "pg_shard" | "spqr")
+}
+
 const LEAVES: &[&str] = &[
     "adminpack",
     "age",

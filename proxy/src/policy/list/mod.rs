@@ -6,10 +6,12 @@ mod parameter;
 mod relation;
 mod remedy;
 mod setting;
+mod steady;
 
-pub(super) use extension::{extension_runs_text, is_harmless_of_extension, leaves_database};
+pub(super) use extension::{extension_runs_text, is_harmless_of_extension, leaves_database, spreads_tables};
 pub(super) use function::{fills_rows, is_denied, is_harmless_volatile, runs_text};
 pub(super) use parameter::is_parameter;
 pub(super) use relation::HIDDEN;
 pub(super) use remedy::{Remedy, never, remedy};
 pub(super) use setting::{Check, check_of};
+pub(super) use steady::{asks_the_system, is_steady, tells_the_time};

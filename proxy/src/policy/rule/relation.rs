@@ -121,6 +121,7 @@ impl Reading<'_> {
     }
 
     fn note(self, case: &mut Case<'_>, relation: &Relation) {
+        case.steady_relation(relation);
         let findings = &mut case.findings;
         findings.relation_oids.push(relation.oid);
         findings.row_security |= relation.row_security;

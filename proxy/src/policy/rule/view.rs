@@ -55,8 +55,9 @@ fn calls(case: &mut Case<'_>, relation: &Relation, uses: &TreeUses, reading: Rea
         return Err(denial.at(reading.position));
     }
     let catalog = case.catalog;
-    for oid in &uses.functions {
-        if let Some(function) = catalog.function(*oid) {
+    let of_operators = uses.operators.iter().filter_map(|oid| catalog.operator(*oid)).map(|operator| operator.function);
+    for oid in uses.functions.iter().copied().chain(of_operators) {
+        if let Some(function) = catalog.function(oid) {
             case.runs(function);
         }
     }

@@ -11,7 +11,7 @@ use super::scope::Scope;
 use super::typist::Typist;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::limits::Limits;
-use crate::sql::statement::{FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses};
+use crate::sql::statement::{Conversion, FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses};
 use crate::sql::typing::Site;
 use crate::wire::sqlstate::SqlState;
 
@@ -51,6 +51,8 @@ pub(super) struct Walk<'t> {
     operators: HashMap<OperatorRef, usize>,
     types: HashSet<TypeRef>,
     fields: HashSet<FieldRef>,
+    conversions: HashSet<Conversion>,
+    aliases: HashSet<&'t str>,
 }
 
 /// Stack that one level of the walk may take, with a wide margin for a debug build.
@@ -80,6 +82,8 @@ impl<'t> Walk<'t> {
             operators: HashMap::new(),
             types: HashSet::new(),
             fields: HashSet::new(),
+            conversions: HashSet::new(),
+            aliases: HashSet::new(),
         }
     }
 
@@ -155,6 +159,19 @@ impl<'t> Walk<'t> {
         let key = FieldRef { position: None, ..field.clone() };
         if self.fields.insert(key) {
             self.uses.fields.push(field);
+        }
+    }
+
+    /// Records a name that a target list gives.
+    pub(super) fn alias(&mut self, name: &'t str) {
+        if !name.is_empty() && self.aliases.insert(name) {
+            self.uses.aliases.push(name.to_owned());
+        }
+    }
+
+    pub(super) fn conversion(&mut self, conversion: Conversion) {
+        if self.conversions.insert(conversion.clone()) {
+            self.uses.conversions.push(conversion);
         }
     }
 

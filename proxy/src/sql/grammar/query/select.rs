@@ -186,6 +186,7 @@ impl<'t> Walk<'t> {
     pub(in crate::sql::grammar) fn target(&mut self, target: &'t Node) -> Result<Size, Denial> {
         let NodeEnum::ResTarget(target) = inner(target)? else { return Err(unexpected(inner(target)?)) };
         let ResTarget { name, indirection, val, location: _ } = target.as_ref();
+        self.alias(name);
         self.indirection(indirection)?;
         let size = self.maybe(val.as_deref())?;
         if size.bytes > 0 {

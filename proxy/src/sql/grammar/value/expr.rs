@@ -16,8 +16,9 @@ use crate::sql::grammar::nodes::{
     writing_expressions, writing_statements,
 };
 use crate::sql::grammar::select::select_of;
+use crate::sql::grammar::value::types::source_of;
 use crate::sql::grammar::walk::{Walk, inner, place, qualified, string, strings, unexpected, unsupported};
-use crate::sql::statement::{FieldRef, FieldSource, OperatorRef};
+use crate::sql::statement::{ConversionSource, FieldRef, FieldSource, OperatorRef};
 use crate::sql::typing::{Derived, Term};
 use crate::wire::sqlstate::SqlState;
 
@@ -233,7 +234,8 @@ impl<'t> Walk<'t> {
         let TypeCast { arg, type_name, location: _ } = cast;
         let size = self.maybe(arg.as_deref())?;
         let Some(named) = type_name else { return Err(unsupported("a cast without a type")) };
-        let length = self.type_name(named)?;
+        let of = arg.as_deref().map_or(ConversionSource::Other, source_of);
+        let length = self.type_made_of(named, of)?;
         let made = self.type_term(named);
         self.typist.is(made);
         // char(n) and bit(n) pad up to n.

@@ -6,5 +6,5 @@ mod expr;
 mod input;
 mod json;
 mod operand;
-mod types;
+pub(super) mod types;
 mod xml;

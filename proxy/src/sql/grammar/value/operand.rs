@@ -8,6 +8,7 @@ use crate::sql::denial::Denial;
 use crate::sql::grammar::bomb::{self, Size};
 use crate::sql::grammar::columns;
 use crate::sql::grammar::walk::{Walk, place};
+use crate::sql::statement::says_now;
 use crate::sql::typing::{Derived, Output, Site, Term};
 
 /// One side of an operator.
@@ -249,7 +250,10 @@ impl<'t> Walk<'t> {
                 (Size { bytes: 16, number: bomb::number(&number.fval) }, number_type(&number.fval))
             }
             Some(Val::Boolval(_)) => (Size::bytes(1), Term::Own("bool")),
-            Some(Val::Sval(text)) => (Size::text(&text.sval), Term::Literal),
+            Some(Val::Sval(text)) => {
+                self.uses.says_now |= says_now(text.sval.as_bytes());
+                (Size::text(&text.sval), Term::Literal)
+            }
             Some(Val::Bsval(bits)) => {
                 (Size { bytes: bomb::length(&bits.bsval), number: bomb::bits(&bits.bsval) }, Term::Own("bit"))
             }
