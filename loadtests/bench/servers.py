@@ -139,7 +139,9 @@ class Stage:
         environment = {
             "PATH": os.environ["PATH"], "VITRINE_CUSTOMER_URL": url, "VITRINE_LISTEN": f"127.0.0.1:{port}",
             "VITRINE_ADMIN_LISTEN": f"127.0.0.1:{free_port()}", "VITRINE_POOL_SIZE": str(POOL_SIZE),
-            "VITRINE_SERVER_RUN_DIR": run_dir, "VITRINE_LOG_LEVEL": "warn", **(extra or {}),
+            "VITRINE_SERVER_RUN_DIR": run_dir, "VITRINE_LOG_LEVEL": "warn",
+            # What is kept from before is measured for itself.
+            "VITRINE_CACHE_FRESHNESS": "off", **(extra or {}),
         }
         process = self.spawn(name, [self.binary, "serve"], env=environment, cwd=self.folder)
         await_port(process, port, READER, DATABASE, self.log(name))

@@ -3,6 +3,7 @@
 //! The house plan, the invariants and the walls are in `ARCHITECTURE.md`.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod catalog;
 pub mod check;
 pub mod cli;

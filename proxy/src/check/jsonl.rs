@@ -23,6 +23,11 @@ struct Answer<'a> {
     functions: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+    /// Only where it passes: whether it may be answered from memory, and if not why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cacheable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_cacheable: Option<String>,
 }
 
 /// Answers a line `{"id": …, "sql": "…"}`; other keys are ignored. Also tells whether it passed.
@@ -43,6 +48,8 @@ pub fn answer(reviewer: &Reviewer, line: &str) -> Result<(String, bool), serde_j
         relations: verdict.relations(),
         functions: verdict.functions(),
         message: denial.map(|denial| denial.message.as_str()),
+        cacheable: denial.is_none().then(|| verdict.not_kept().is_none()),
+        not_cacheable: verdict.not_kept().filter(|_| denial.is_none()),
     };
     Ok((serde_json::to_string(&answer)?, denial.is_none()))
 }

@@ -79,6 +79,15 @@ impl Verdict {
         once(self.permitted.iter().flat_map(Permitted::relations))
     }
 
+    /// Why the text is not answered from memory; `None` where it is, as far as the text alone tells.
+    #[must_use]
+    pub fn not_kept(&self) -> Option<String> {
+        match self.permitted.as_slice() {
+            [one] if self.denial.is_none() => crate::cache::refusal(one),
+            _ => Some("kind".to_owned()),
+        }
+    }
+
     /// Functions called by the statements that pass, each once.
     #[must_use]
     pub fn functions(&self) -> Vec<&str> {

@@ -48,6 +48,10 @@ fn write(out: &mut String, text: &str, verdict: &Verdict) -> std::fmt::Result {
             Some(Volatility::Volatile) => "never",
         };
         writeln!(out, "  same answer again: {same}")?;
+        match verdict.not_kept() {
+            None => writeln!(out, "  answered from memory: yes, until what it reads changes")?,
+            Some(why) => writeln!(out, "  answered from memory: no ({why})")?,
+        }
     }
     Ok(())
 }

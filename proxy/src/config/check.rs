@@ -78,6 +78,9 @@ fn numbers(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
     if config.watch.catalog_age_max_ms < config.watch.catalog_refresh_ms {
         refuse("watch.catalog_age_max_ms", "is less than watch.catalog_refresh_ms: the catalog would always be stale");
     }
+    if config.cache.watch_interval_ms > config.cache.staleness_max_ms {
+        refuse("cache.watch_interval_ms", "is more than cache.staleness_max_ms: nothing would ever be fresh enough");
+    }
     if config.pool.lifetime_ms.0 > 0 && config.pool.idle_timeout_ms > config.pool.lifetime_ms {
         refuse("pool.idle_timeout_ms", "is more than pool.lifetime_ms");
     }

@@ -19,7 +19,8 @@ pub use mistake::{Mistake, Origin};
 pub use reference::reference;
 pub use resolve::{Database, InlineUser, UserMapping};
 pub use settings::{
-    Admin, Auth, Insights, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts, Tls, Watch,
+    Admin, Auth, Cache, CacheFreshness, Insights, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts,
+    Tls, Watch,
 };
 pub use source::Environment;
 pub use value::{Millis, Secret};
@@ -79,6 +80,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Catalog and posture.
     pub watch: Watch,
+    /// Answers kept in memory.
+    pub cache: Cache,
     origins: HashMap<String, Origin>,
 }
 
@@ -112,6 +115,7 @@ impl Config {
             self.limits.shown(),
             self.timeouts.shown(),
             self.watch.shown(),
+            self.cache.shown(),
         ] {
             shown.extend(section);
         }
@@ -169,6 +173,7 @@ pub fn parse(file: Option<(&Path, &str)>, environment: &Environment) -> (Config,
         limits: Limits::read(&mut source, Limits::NAME),
         timeouts: Timeouts::read(&mut source, Timeouts::NAME),
         watch: Watch::read(&mut source, Watch::NAME),
+        cache: Cache::read(&mut source, Cache::NAME),
         databases: entries(&mut source),
         users: entries(&mut source),
     };

@@ -2,7 +2,7 @@
 
 use super::section::{Described, Section};
 use super::settings::{
-    Admin, Customer, DatabaseEntry, Insights, Limits, Pool, Server, Timeouts, Tls, Top, UserEntry, Watch,
+    Admin, Cache, Customer, DatabaseEntry, Insights, Limits, Pool, Server, Timeouts, Tls, Top, UserEntry, Watch,
 };
 use std::fmt::Write;
 
@@ -42,6 +42,7 @@ pub(super) fn sections() -> Vec<SectionReference> {
         once::<Limits>(),
         once::<Timeouts>(),
         once::<Watch>(),
+        once::<Cache>(),
         SectionReference { repeated: true, ..once::<DatabaseEntry>() },
         SectionReference { repeated: true, ..once::<UserEntry>() },
     ]

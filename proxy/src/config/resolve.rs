@@ -2,8 +2,8 @@
 
 use super::address::ListenAddress;
 use super::settings::{
-    Admin, Auth, Customer, DatabaseEntry, Insights, Limits, LogFormat, Mode, Pool, Posture, Server, Timeouts, Tls, Top,
-    UserEntry, Watch,
+    Admin, Auth, Cache, Customer, DatabaseEntry, Insights, Limits, LogFormat, Mode, Pool, Posture, Server, Timeouts,
+    Tls, Top, UserEntry, Watch,
 };
 use super::value::Secret;
 use super::{Config, Environment, InsightsHttp};
@@ -57,6 +57,7 @@ pub(super) struct Sections {
     pub(super) limits: Limits,
     pub(super) timeouts: Timeouts,
     pub(super) watch: Watch,
+    pub(super) cache: Cache,
     pub(super) databases: Vec<DatabaseEntry>,
     pub(super) users: Vec<UserEntry>,
 }
@@ -101,6 +102,7 @@ pub(super) fn resolve(
         limits: sections.limits,
         timeouts: sections.timeouts,
         watch: sections.watch,
+        cache: sections.cache,
         listen,
         origins: HashMap::new(),
     };

@@ -268,6 +268,39 @@ section! {
     }
 }
 
+words! {
+    /// How the age of answers from memory is bounded.
+    CacheFreshness {
+        /// Nothing is kept.
+        Off = "off",
+        /// Each answer lives for `cache.ttl_ms`.
+        Ttl = "ttl",
+        /// The database is watched.
+        Watch = "watch",
+    }
+}
+
+section! {
+    /// Answers kept in memory, for reads whose answer is the same until data change.
+    pub Cache at "cache" {
+        /// `watch` looks at the database and serves nothing older than `staleness_max_ms`, sooner where a table changed,
+        /// and exact where nothing was written; `ttl` serves what is no older than `ttl_ms`; `off` keeps nothing.
+        freshness: CacheFreshness = CacheFreshness::Watch;
+        /// Bytes of all answers, with their keys.
+        bytes_max: u64 = 268_435_456, in 0..=1_099_511_627_776;
+        /// Bytes of one answer; a larger one streams on and is not kept.
+        entry_bytes_max: usize = 1_048_576, in 0..=1_073_741_823;
+        /// The oldest that an answer may be under `watch`, whatever the database is doing. Clients may ask for less:
+        /// SET vitrine.max_staleness.
+        staleness_max_ms: Millis = Millis(5_000), in 1..=600_000;
+        /// Between two looks at the database under `watch`, while somebody asks for anything.
+        watch_interval_ms: Millis = Millis(250), in 10..=60_000;
+        /// The life of an answer under `ttl`, and under `watch` where nothing can be told of a table: on a standby, or
+        /// where it has a storage of its own.
+        ttl_ms: Millis = Millis(1_000), in 1..=86_400_000;
+    }
+}
+
 section! {
     /// One more customer database; the section may be repeated, and the n-th is VITRINE_DATABASE_n_… in the environment.
     pub(super) DatabaseEntry at "database" {

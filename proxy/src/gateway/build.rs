@@ -5,6 +5,7 @@ use super::door::users::{self, User, Users};
 use super::door::{self, Door, DoorRules, ServerTls};
 use super::offer;
 use super::state::Gateway;
+use crate::cache::Cache;
 use crate::config::{Auth, Config, Mistake, Mode, Origin, UserMapping};
 use crate::observe::Metrics;
 use crate::policy::Policy;
@@ -25,6 +26,7 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
         .map_err(|error| vec![config.mistake("customer.url", error)])?;
     Ok(Gateway {
         limits: offer::limits(&config),
+        cache: Cache::new(offer::store_limits(&config)),
         config,
         metrics: Metrics::default(),
         door,

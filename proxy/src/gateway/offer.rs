@@ -7,6 +7,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::state::{Database, Databases, Limits, Route};
+use crate::cache::StoreLimits;
+use crate::cache::freshness::{self, Freshness};
 use crate::config::{self, Config};
 use crate::policy::Policy;
 use crate::session;
@@ -49,12 +51,15 @@ fn fresh(config: &Config, entry: &config::Database, policy: &Arc<Policy>) -> Res
         age_max: config.watch.catalog_age_max_ms.duration(),
         ..WatchLimits::default()
     };
+    let watching = sql_pool(&watch_target(config, entry), 1).map_err(|error| error.to_string())?;
     Ok(Database {
         name: entry.name.as_str().into(),
         default_route: route(config, entry, bounded(config, &entry.target)),
         routes: routes(config, entry, None),
         catalog: Arc::new(Watch::new(watched, limits)),
         policy: Arc::new(ArcSwap::new(Arc::clone(policy))),
+        freshness: Arc::new(Freshness::new(freshness_limits(config))),
+        watch_pool: watching,
         verdicts: Memory::new(VERDICTS_MAX, VERDICT_BYTES_MAX),
         reader_limits: reader_limits(config),
     })
@@ -70,9 +75,40 @@ fn renewed(config: &Config, entry: &config::Database, kept: &Arc<Database>) -> D
         routes: routes(config, entry, Some(kept)),
         catalog: Arc::clone(&kept.catalog),
         policy: Arc::clone(&kept.policy),
+        freshness: Arc::clone(&kept.freshness),
+        watch_pool: kept.watch_pool.clone(),
         verdicts: Memory::new(VERDICTS_MAX, VERDICT_BYTES_MAX),
         reader_limits: reader_limits(config),
     }
+}
+
+/// Where the watch for the cache connects to: with an empty search path, so that nothing of anybody's own runs.
+fn watch_target(config: &Config, entry: &config::Database) -> Target {
+    let mut target = bounded(config, &entry.target);
+    target.settings.retain(|(name, _)| !name.eq_ignore_ascii_case("search_path"));
+    target.settings.push(("search_path".to_owned(), String::new()));
+    target
+}
+
+/// How fresh answers from memory must be.
+#[must_use]
+pub fn freshness_limits(config: &Config) -> freshness::Limits {
+    freshness::Limits {
+        rule: match config.cache.freshness {
+            config::CacheFreshness::Off => freshness::Rule::Off,
+            config::CacheFreshness::Ttl => freshness::Rule::Ttl,
+            config::CacheFreshness::Watch => freshness::Rule::Watch,
+        },
+        ttl: config.cache.ttl_ms.duration(),
+        staleness_max: config.cache.staleness_max_ms.duration(),
+        tick_interval: config.cache.watch_interval_ms.duration(),
+    }
+}
+
+/// The bounds of the cache.
+#[must_use]
+pub fn store_limits(config: &Config) -> StoreLimits {
+    StoreLimits { bytes_max: config.cache.bytes_max, entry_bytes_max: config.cache.entry_bytes_max }
 }
 
 /// The pools of users with a role of their own; users of one role share one pool.

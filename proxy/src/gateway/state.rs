@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::bell::Sessions;
 use super::door::Door;
 use super::tools::{Board, Status};
+use crate::cache::{Cache, Freshness};
 use crate::catalog::{Catalog, Knowledge};
 use crate::config::Config;
 use crate::observe::{Metrics, PoolGauges};
@@ -29,6 +30,8 @@ pub struct Gateway {
     pub config: Config,
     /// Its counters.
     pub metrics: Metrics,
+    /// Answers kept in memory, of all databases.
+    pub cache: Cache,
     /// Start-up, TLS and authentication of clients.
     pub door: Door,
     /// The databases on offer, by the name a client asks for.
@@ -68,6 +71,10 @@ pub struct Database {
     pub catalog: Arc<Watch>,
     /// The reviewer's word; replaced as a whole, for sessions that live already too.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// How fresh answers from memory are.
+    pub freshness: Arc<Freshness>,
+    /// The connection by which that is found out.
+    pub watch_pool: deadpool_postgres::Pool,
     /// Verdicts known already.
     pub verdicts: Memory,
     /// Bounds of the readers.

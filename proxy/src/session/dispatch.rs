@@ -258,6 +258,7 @@ impl Session {
     fn send(&mut self, op: &Op, statements: &mut ServerStatements, out: &mut BytesMut) {
         match op {
             Op::Local(bytes) => self.expect.push_back(Expect::Local(bytes.clone())),
+            Op::Show { name, columns } => self.expect.push_back(Expect::Show { name, columns: *columns }),
             Op::Refuse(bytes) => self.expect.push_back(Expect::Refuse(bytes.clone())),
             Op::Fail => {
                 // Numbers begin at 1: no statement has this name, and Bind of it is an error.

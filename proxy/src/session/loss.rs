@@ -15,6 +15,7 @@ impl Session {
         rest |= self.batch_open && !self.skipping;
         self.forget_connection();
         self.confirmed.rollback();
+        self.own.rollback();
         for has_work in batches {
             if has_work {
                 report.put(out);
@@ -60,6 +61,7 @@ impl Session {
                 Expect::Undo(undo) => undone.push(undo),
                 Expect::Replay => {}
                 Expect::Local(_)
+                | Expect::Show { .. }
                 | Expect::Refuse(_)
                 | Expect::Fail
                 | Expect::Parse { .. }
@@ -77,6 +79,7 @@ impl Session {
                 Op::Undo(undo) => undone.push(undo),
                 Op::Flush => {}
                 Op::Local(_)
+                | Op::Show { .. }
                 | Op::Refuse(_)
                 | Op::Fail
                 | Op::Parse { .. }

@@ -11,6 +11,7 @@ mod fold;
 mod generations;
 mod held;
 mod loss;
+mod memory;
 mod op;
 mod portal;
 mod receive;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 pub use dispatch::StatementKey;
+pub use memory::{Moment, Parts, Read, Told, Wants, own};
 pub use op::{Effect, Op};
 pub use relay::{Relay, UpstreamFault};
 pub use statement::Prepared;
@@ -52,6 +54,10 @@ pub struct Seed {
     pub default_search_path: Arc<str>,
     /// Settings from the start-up packet, reviewed.
     pub settings: Arc<Settings>,
+    /// Settings of the gateway's own from the start-up packet, reviewed.
+    pub own: Arc<Settings>,
+    /// How old an answer from memory may be at most, as it is shown.
+    pub staleness_max: Arc<str>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -109,6 +115,11 @@ pub struct Session {
     /// Settings as PostgreSQL has confirmed them.
     confirmed: Ledger,
     scope: Arc<SettingsScope>,
+    /// Settings of the gateway's own.
+    own: Ledger,
+    /// Where answers that are outstanding come from, by batch; and where the last one came from.
+    telling: VecDeque<(u64, Told)>,
+    last_told: Option<Told>,
     named: HashMap<String, Arc<Prepared>>,
     named_bytes: usize,
     unnamed: Option<Arc<Prepared>>,
@@ -160,6 +171,9 @@ impl Session {
             confirmed: ledger.clone(),
             ahead: ledger,
             scope: Arc::clone(&origin.scope),
+            own: Ledger::new(Arc::clone(&origin.seed.own)),
+            telling: VecDeque::new(),
+            last_told: None,
             origin,
             named: HashMap::new(),
             named_bytes: 0,
@@ -296,6 +310,7 @@ impl Session {
         while let Some(op) = self.ops.pop_front() {
             match op {
                 Op::Local(bytes) => out.extend_from_slice(&bytes),
+                Op::Show { name, columns } => self.put_own(name, columns, out),
                 Op::Refuse(bytes) => {
                     out.extend_from_slice(&bytes);
                     self.batch_failed = true;

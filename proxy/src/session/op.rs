@@ -15,6 +15,8 @@ use crate::sql::SetScope;
 pub enum Op {
     /// An answer made here, delivered in its place among the upstream's answers.
     Local(Bytes),
+    /// SHOW of a setting of the gateway's own, answered in its place; `columns` describes it too.
+    Show { name: &'static str, columns: bool },
     /// A refusal made here: delivered in its place; what follows it until Sync never runs.
     Refuse(Bytes),
     /// Fails the upstream's transaction too: a refusal undoes the SET that stood before it in its batch.
@@ -44,7 +46,7 @@ impl Op {
     #[must_use]
     pub fn needs_upstream(&self) -> bool {
         match self {
-            Self::Local(_) | Self::Refuse(_) | Self::Undo(_) | Self::Sync | Self::Flush => false,
+            Self::Local(_) | Self::Show { .. } | Self::Refuse(_) | Self::Undo(_) | Self::Sync | Self::Flush => false,
             Self::Fail
             | Self::Parse { .. }
             | Self::Bind { .. }
@@ -141,6 +143,8 @@ impl Change {
 pub(super) enum Expect {
     /// Bytes of our own.
     Local(Bytes),
+    /// See [`Op::Show`].
+    Show { name: &'static str, columns: bool },
     /// A refusal of our own.
     Refuse(Bytes),
     /// The error asked for by [`Op::Fail`].
@@ -172,7 +176,7 @@ impl Expect {
     /// Whether the upstream has the say: it may be an error instead.
     pub(super) fn is_upstream_s(&self) -> bool {
         match self {
-            Self::Local(_) | Self::Refuse(_) | Self::Undo(_) | Self::Ready => false,
+            Self::Local(_) | Self::Show { .. } | Self::Refuse(_) | Self::Undo(_) | Self::Ready => false,
             Self::Fail
             | Self::Parse { .. }
             | Self::Bind { .. }
@@ -188,7 +192,9 @@ impl Expect {
     /// Whether nothing needs to come for it.
     pub(super) fn is_made_here(&self) -> bool {
         match self {
-            Self::Local(_) | Self::Refuse(_) | Self::Undo(_) | Self::Parse { real: false, .. } => true,
+            Self::Local(_) | Self::Show { .. } | Self::Refuse(_) | Self::Undo(_) | Self::Parse { real: false, .. } => {
+                true
+            }
             Self::Parse { real: true, .. }
             | Self::Fail
             | Self::Bind { .. }

@@ -37,6 +37,7 @@ impl Session {
             Some(Plan::Upstream) => {
                 self.ops.push_back(Op::DescribePortal { portal: name.to_owned(), answer_no_data: true });
             }
+            Some(Plan::Local(LocalCommand::ShowOwn(name))) => self.describe_own(name),
             Some(Plan::Empty | Plan::Local(_)) => self.local(backend::NO_DATA),
             // A cursor of DECLARE is a portal too.
             None if self.may_be_cursor(name) => {
@@ -73,7 +74,7 @@ impl Session {
                 self.ends_block |= prepared.ends_transaction;
             }
             Plan::Empty => self.local(backend::EMPTY_QUERY),
-            Plan::Local(command) => self.command(&command.clone()),
+            Plan::Local(command) => self.command(&command.clone(), false),
         }
         Ok(())
     }
@@ -194,8 +195,8 @@ impl Session {
         self.status != TransactionStatus::Idle || !self.held_cursors.is_empty() || !self.is_quiet()
     }
 
-    /// A command about the session, answered here.
-    pub(super) fn command(&mut self, command: &LocalCommand) {
+    /// A command about the session, answered here; `columns` describes its rows too.
+    pub(super) fn command(&mut self, command: &LocalCommand, columns: bool) {
         if self.in_failed_block() {
             return self.refuse(&failure::in_failed_transaction());
         }
@@ -209,6 +210,8 @@ impl Session {
             }
             LocalCommand::Deallocate(Some(name)) => self.deallocate(name),
             LocalCommand::Deallocate(None) => self.deallocate_all(),
+            LocalCommand::SetOwn { name, value, scope, tag } => self.set_own(name, value.as_deref(), (*scope, tag)),
+            LocalCommand::ShowOwn(name) => self.show_own(name, columns),
         }
     }
 
@@ -264,6 +267,7 @@ impl Session {
 
     /// RESET ALL, spelled out: the connection's own RESET ALL would also undo what the gateway set.
     fn reset_all(&mut self) {
+        self.own.reset_all();
         let (now, then) = (self.ahead.effective(), Arc::clone(self.ahead.startup()));
         let mut changes: Vec<String> = Vec::new();
         for name in now.keys().chain(then.keys()) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::held::Held;
+use super::memory::own;
 use super::op::{Effect, Op};
-use super::statement::{Plan, Prepared};
+use super::statement::{LocalCommand, Plan, Prepared};
 use super::verdict::{Asked, Reviewed, Verdicts};
 use super::{Session, Stall, bound, failure, statement};
 use crate::policy::Permitted;
@@ -267,6 +268,10 @@ impl Session {
         }
         match statement.plan {
             Plan::Upstream => self.ops.push_back(Op::DescribeStatement { statement }),
+            Plan::Local(LocalCommand::ShowOwn(name)) => {
+                self.local(b"t\0\0\0\x06\0\0");
+                self.describe_own(name);
+            }
             Plan::Empty | Plan::Local(_) => {
                 self.local(b"t\0\0\0\x06\0\0");
                 self.local(backend::NO_DATA);
@@ -319,7 +324,7 @@ impl Session {
         };
         Prepared {
             key,
-            plan: statement::plan(&read.kind),
+            plan: own::command(&read.kind).map_or_else(|| statement::plan(&read.kind), Plan::Local),
             effect: statement::effect(read),
             shift,
             ends_transaction: statement::ends_transaction(&read.kind),

@@ -108,6 +108,7 @@ impl Session {
             (
                 tag,
                 Expect::Local(_)
+                | Expect::Show { .. }
                 | Expect::Refuse(_)
                 | Expect::Fail
                 | Expect::Undo(_)
@@ -129,7 +130,7 @@ impl Session {
         if let Effect::EndTransaction { commit, .. } = &mut effect {
             *commit = backend::decode_command_complete(body).is_ok_and(|tag| tag == "COMMIT");
         }
-        portal::apply(&mut self.confirmed, &effect);
+        self.ledgers_follow(&effect);
         match effect {
             Effect::Hold(name) => self.declared_cursors.push(name),
             Effect::CloseCursor(Some(name)) => {
@@ -200,6 +201,7 @@ impl Session {
                 Expect::Parse { statement, .. } => Some(statement.shift),
                 Expect::Ready => Some(0),
                 Expect::Local(_)
+                | Expect::Show { .. }
                 | Expect::Refuse(_)
                 | Expect::Fail
                 | Expect::Undo(_)
@@ -225,6 +227,7 @@ impl Session {
                 Expect::Undo(undo) => undone.push(undo),
                 Expect::Parse { .. }
                 | Expect::Local(_)
+                | Expect::Show { .. }
                 | Expect::Refuse(_)
                 | Expect::Fail
                 | Expect::Bind { .. }
@@ -282,16 +285,20 @@ impl Session {
             Ok(false) => return Relay::Swallow,
             Err(fault) => return Relay::Fault(fault),
         }
-        match self.end_batch(status) {
-            told if told == status => return Relay::Forward,
-            told => backend::put_ready(out, told),
+        let (told, before) = (self.end_batch(status), out.len());
+        self.told(out);
+        if told == status && out.len() == before {
+            return Relay::Forward;
         }
+        backend::put_ready(out, told);
         Relay::Swallow
     }
 
     /// The end of a batch that was answered here.
     pub(super) fn ready(&mut self, status: TransactionStatus, out: &mut BytesMut) {
-        backend::put_ready(out, self.end_batch(status));
+        let told = self.end_batch(status);
+        self.told(out);
+        backend::put_ready(out, told);
     }
 
     /// The end of a batch: the status that the client is told.
@@ -305,11 +312,7 @@ impl Session {
             }
         };
         if status == TransactionStatus::Idle {
-            if self.batch_failed {
-                self.confirmed.rollback()
-            } else {
-                self.confirmed.commit()
-            }
+            self.ledgers_end(!self.batch_failed);
             self.cursors_outlive(!self.batch_failed);
             let answered = self.batches_answered + 1;
             self.portals.retain(|_, bound| bound.batch > answered);
@@ -330,6 +333,7 @@ impl Session {
         while self.expect.front().is_some_and(Expect::is_made_here) {
             match self.expect.pop_front() {
                 Some(Expect::Local(bytes)) => out.extend_from_slice(&bytes),
+                Some(Expect::Show { name, columns }) => self.put_own(name, columns, out),
                 Some(Expect::Parse { answer: true, .. }) => out.extend_from_slice(backend::PARSE_COMPLETE),
                 Some(Expect::Refuse(bytes)) => {
                     out.extend_from_slice(&bytes);

@@ -127,6 +127,12 @@ impl Ledger {
         &self.startup
     }
 
+    /// Nothing is set, and nothing was at the start.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.session.is_empty() && self.local.is_none()
+    }
+
     /// What names and literals are read under right now.
     #[must_use]
     pub fn effective(&self) -> Arc<Settings> {

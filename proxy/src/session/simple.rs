@@ -106,7 +106,7 @@ impl Session {
     fn run_one(&mut self, prepared: Arc<Prepared>) {
         match &prepared.plan {
             Plan::Empty => self.local(backend::EMPTY_QUERY),
-            Plan::Local(command) => self.command(&command.clone()),
+            Plan::Local(command) => self.command(&command.clone(), true),
             Plan::Upstream => {
                 self.foresee(&prepared.effect);
                 let portal = String::new;

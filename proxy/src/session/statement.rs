@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::dispatch::StatementKey;
+use super::memory::own;
 use super::op::{Answer, Change, Effect};
 use super::settings::{self, Settings, quote_setting};
 use super::verdict::Reviewed;
@@ -80,6 +81,10 @@ pub enum LocalCommand {
     ResetAll,
     /// UNLISTEN: nothing can be listened to.
     Unlisten,
+    /// SET or RESET (`None`) of a setting of the gateway's own.
+    SetOwn { name: String, value: Option<String>, scope: SetScope, tag: &'static str },
+    /// SHOW of one.
+    ShowOwn(&'static str),
 }
 
 /// Who carries a kind out.
@@ -119,6 +124,7 @@ pub(super) fn plan(kind: &Kind) -> Plan {
 #[must_use]
 pub(super) fn effect(statement: &Statement) -> Effect {
     match &statement.kind {
+        Kind::Set { name, .. } | Kind::Reset { name } if own::is_own(name) => Effect::None,
         Kind::Set { name, scope, value } => one_change(name, settings::right_side(value), *scope),
         Kind::Reset { name } => one_change(name, None, SetScope::Session),
         Kind::SetSessionCharacteristics(modes) => Effect::Set(characteristics(modes)),

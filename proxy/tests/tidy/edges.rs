@@ -10,7 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalog", &["wire", "sql"]),
     ("policy", &["wire", "sql", "catalog"]),
     ("session", &["wire", "sql", "catalog", "policy"]),
-    ("cache", &["wire", "sql", "catalog", "policy"]),
+    ("cache", &["wire", "sql", "catalog", "policy", "session", "observe"]),
     ("upstream", &["wire", "sql", "catalog", "policy", "session", "observe"]),
     ("observe", &["wire", "sql"]),
 ];

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::kept::Recordings;
 use super::pump::{Fault, Progress};
 use super::{Client, End, Tally, Upstream, shutting_down, spare};
 use crate::gateway::bell::{self, Doing};
@@ -32,14 +33,12 @@ where
     /// connection back where it is needed no longer.
     pub(super) async fn forward(&mut self) -> Result<(), End> {
         if self.upstream.is_none() {
-            if !self.session.answer_locally(&mut self.output) {
-                return Ok(());
-            }
-            if !self.take_lease().await? {
+            if !self.answer_here().await? || !self.take_lease().await? {
                 return Ok(());
             }
         }
         self.await_cancelling().await;
+        self.record();
         if let Some(upstream) = &mut self.upstream {
             upstream.send(&mut self.session);
             let is_new = self.is_held || self.output.is_empty();
@@ -67,6 +66,7 @@ where
             }
             Err(report) => {
                 self.place.resident.does(Doing::Idle);
+                self.nobody_asks();
                 self.session.upstream_gone(&report, &mut self.output);
                 Ok(false)
             }
@@ -139,7 +139,8 @@ where
         if self.session.is_waiting() {
             self.cancel();
         }
-        let Some(upstream) = self.upstream.take() else { return };
+        let Some(mut upstream) = self.upstream.take() else { return };
+        upstream.recordings = Recordings::default();
         let Some(cancelling) = self.cancelling.take() else { return };
         tokio::spawn(async move {
             let _ = cancelling.await;
@@ -183,6 +184,7 @@ impl Upstream {
             passing: 0,
             repeatable: Some(Vec::with_capacity(STEPS)),
             tally: Tally::default(),
+            recordings: Recordings::default(),
         }
     }
 
@@ -212,7 +214,7 @@ impl Upstream {
         let Some(sent) = &mut self.repeatable else { return };
         let mut left = count;
         sent.retain_mut(|op| {
-            let made_here = matches!(op, Op::Local(_) | Op::Refuse(_));
+            let made_here = matches!(op, Op::Local(_) | Op::Refuse(_) | Op::Show { .. });
             if left == 0 || !(made_here || matches!(op, Op::Parse { .. })) {
                 return true;
             }
@@ -263,6 +265,6 @@ pub(super) fn no_connection(error: &PoolError) -> Report {
     Report::error(error.sqlstate(), error.to_string())
 }
 
-fn canceled() -> Report {
+pub(super) fn canceled() -> Report {
     Report::error(SqlState::QUERY_CANCELED, "canceling statement due to user request")
 }

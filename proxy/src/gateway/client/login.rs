@@ -11,6 +11,7 @@ use crate::gateway::console;
 use crate::gateway::door::{ClientIo, Greeted, Peer};
 use crate::gateway::state::{Beginning, Database, Gateway, Greeting, Route};
 use crate::policy;
+use crate::session::own;
 use crate::session::settings::{Settings, replay, right_side};
 use crate::session::{Seed, Session, failure};
 use crate::sql::{Kind, SetScope, SetValue, Statement, Uses};
@@ -66,6 +67,8 @@ where
         upstream: None,
         cancelling: None,
         repeated: false,
+        waits_for_reader: false,
+        ticket: None,
     }))
 }
 
@@ -129,17 +132,20 @@ impl Arrival<'_> {
         fresh: Arc<Greeting>,
     ) -> Result<Arc<Beginning>, Box<Report>> {
         let versions = database.versions();
-        let settings = self.settings(database, &fresh)?;
+        let mut settings = self.settings(database, &fresh)?;
         let greeting = self.greeting_under(route, &settings, &fresh).await?;
         let mut words = BytesMut::new();
         for (name, value) in greeting.parameters.iter() {
             backend::put_parameter_status(&mut words, name, value);
         }
+        let own = own::split(&mut settings);
         let seed = Seed {
             database: Arc::clone(&database.name),
             role: greeting.facts.role.as_str().into(),
             default_search_path: greeting.facts.search_path.as_str().into(),
             settings: Arc::new(settings),
+            own: Arc::new(own),
+            staleness_max: format!("{}ms", database.freshness.bound().as_millis()).into(),
             limits: self.gateway.limits.session,
         };
         let beginning = Arc::new(Beginning { versions, fresh, origin: Arc::new(seed.into()), words: words.freeze() });
@@ -186,6 +192,9 @@ impl Arrival<'_> {
         settings: &Settings,
         fresh: &Arc<Greeting>,
     ) -> Result<Arc<Greeting>, Box<Report>> {
+        let mut settings = settings.clone();
+        own::split(&mut settings);
+        let settings = &settings;
         if settings.keys().all(|name| name == "application_name") {
             let mut greeting = (**fresh).clone();
             if let Some((_, name)) =

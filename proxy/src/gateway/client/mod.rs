@@ -1,5 +1,6 @@
 //! One client's sockets: bytes between the client, its session and the connection that serves it.
 
+mod kept;
 mod lease;
 mod login;
 mod pump;
@@ -15,6 +16,7 @@ use super::bell::{self, Place, SessionKey};
 use super::door::{self, ClientIo, DoorError, Peer, Welcome};
 use super::server::pass_cancel_on;
 use super::state::{Database, Gateway, Route};
+use crate::cache::Ticket;
 use crate::observe::{Refused, log_refusal};
 use crate::session::{Op, Session};
 use crate::sql;
@@ -24,6 +26,7 @@ use crate::wire::frame::{self, Frame, HEADER_BYTES};
 use crate::wire::frontend;
 use crate::wire::sqlstate::SqlState;
 use crate::wire::startup::CancelKey;
+use kept::Recordings;
 use pump::Progress;
 
 /// Serves one accepted connection until it ends.
@@ -96,6 +99,10 @@ struct Client<S> {
     upstream: Option<Upstream>,
     /// A cancel request that is under way: its connection serves nobody else before it is done.
     cancelling: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    /// What is kept would be answered, but for what the client has not read.
+    waits_for_reader: bool,
+    /// Held while this client asks upstream for what others wait for.
+    ticket: Option<Ticket>,
     /// The batch is being repeated on a second connection; there is no third.
     repeated: bool,
 }
@@ -116,6 +123,7 @@ struct Upstream {
     /// When the last answer was whole.
     answered: Instant,
     tally: Tally,
+    recordings: Recordings,
 }
 
 /// What an upstream has answered and the metrics have not been told.

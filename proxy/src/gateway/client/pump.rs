@@ -18,7 +18,7 @@ use crate::wire::backend::{TransactionStatus, decode_parameter_status};
 use crate::wire::frame::{self, HEADER_BYTES};
 
 /// While this much waits for the client, nothing more is read from the upstream.
-const OUTPUT_BYTES_HIGH: usize = 64 * 1024;
+pub(super) const OUTPUT_BYTES_HIGH: usize = 64 * 1024;
 /// While this much waits for the upstream or for the session, nothing more is read from the client.
 const INPUT_BYTES_HIGH: usize = 64 * 1024;
 /// One read from the client.
@@ -76,6 +76,10 @@ where
             if self.can_understand_more() {
                 return Poll::Ready(Progress::ClientBytes);
             }
+            if self.waits_for_reader && self.output.len() < OUTPUT_BYTES_HIGH {
+                self.waits_for_reader = false;
+                return Poll::Ready(Progress::Settled);
+            }
             return match ready!(self.poll_read_client(cx)) {
                 Ok(true) => Poll::Ready(Progress::ClientBytes),
                 Ok(false) | Err(_) => Poll::Ready(Progress::ClientGone),
@@ -123,7 +127,9 @@ where
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Fault>> {
         let Some(upstream) = &mut self.upstream else { return Poll::Pending };
         upstream.poll_write(cx).map_err(Fault::Io)?;
-        if self.output.len() >= OUTPUT_BYTES_HIGH {
+        let is_full = self.output.len() >= OUTPUT_BYTES_HIGH;
+        upstream.recordings.hold_up(is_full);
+        if is_full {
             return Poll::Pending;
         }
         ready!(upstream.poll_read(cx)).map_err(Fault::Io)?;
@@ -131,6 +137,7 @@ where
         spare::furnish(&mut self.output);
         let outcome = upstream.relay(&mut self.session, &mut self.output);
         upstream.tell(&self.gateway.metrics, self.session.is_quiet());
+        upstream.recordings.land(&self.gateway.cache);
         outcome.map_err(Fault::Protocol)?;
         Poll::Ready(Ok(self.session.is_quiet() || (self.session.must_wait() && !self.session.is_waiting())))
     }
@@ -199,7 +206,9 @@ impl Upstream {
     /// Hands every message that has arrived to the session, and what passes to the client.
     fn relay(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
         let before = output.len();
+        self.recordings.begin(before);
         let outcome = self.relay_messages(session, output);
+        self.recordings.pass(session, output);
         if output.len() != before {
             self.repeatable = None;
         }
@@ -246,7 +255,9 @@ impl Upstream {
             if header.tag == b'S' {
                 note_parameter(&mut connection.parameters, body);
             }
-            match session.relay(header.tag, body, &mut connection.statements, &mut made_here) {
+            let relay = session.relay(header.tag, body, &mut connection.statements, &mut made_here);
+            self.recordings.watch(header.tag, body, relay == Relay::Forward);
+            match relay {
                 Relay::Forward => run.end += total,
                 Relay::Swallow => {
                     run.pass(rx, output);
@@ -261,6 +272,10 @@ impl Upstream {
                 run.pass(rx, output);
                 output.extend_from_slice(&made_here);
                 made_here.clear();
+            }
+            if header.tag == b'Z' && self.recordings.is_waited_for() {
+                run.pass(rx, output);
+                self.recordings.end(session, output);
             }
         }
         run.pass(rx, output);

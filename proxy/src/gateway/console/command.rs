@@ -10,6 +10,8 @@ pub(super) enum Command {
     /// SET of anything: drivers send some at start; nothing comes of it.
     Set,
     Empty,
+    /// INVALIDATE, of all answers from memory or of those over one table.
+    Invalidate(Option<String>),
 }
 
 /// What can be shown.
@@ -23,6 +25,8 @@ pub(super) enum Topic {
     Config,
     Databases,
     Version,
+    Cache,
+    CacheEntries,
 }
 
 /// Topics with what they show, as `SHOW HELP` lists them.
@@ -34,6 +38,12 @@ pub(super) const TOPICS: &[(&str, Topic, &str)] = &[
     ("CATALOG", Topic::Catalog, "the snapshots that names are resolved against"),
     ("CONFIG", Topic::Config, "the configuration in force, without secrets"),
     ("DATABASES", Topic::Databases, "the databases on offer"),
+    ("CACHE", Topic::Cache, "answers kept in memory: counters, and how fresh they are"),
+    (
+        "CACHE ENTRIES",
+        Topic::CacheEntries,
+        "the answers kept, those asked for most first; INVALIDATE [table] drops them",
+    ),
     ("VERSION", Topic::Version, "the version of the gateway"),
 ];
 
@@ -45,14 +55,19 @@ impl Command {
         match (words.next().map(str::to_uppercase).as_deref(), words.next(), words.next()) {
             (None, _, _) => Ok(Self::Empty),
             (Some("SET"), Some(_), _) => Ok(Self::Set),
-            (Some("SHOW"), Some(word), None) => TOPICS
-                .iter()
-                .find(|(name, _, _)| name.eq_ignore_ascii_case(word))
-                .map(|(_, topic, _)| Self::Show(*topic))
-                .ok_or_else(|| Box::new(unknown(&format!("unknown topic \"{word}\"")))),
-            _ => Err(Box::new(unknown("the console answers SHOW and a topic"))),
+            (Some("INVALIDATE"), None, _) => Ok(Self::Invalidate(None)),
+            (Some("INVALIDATE"), Some(table), None) => Ok(Self::Invalidate(Some(table.replace('"', "")))),
+            (Some("SHOW"), Some(first), Some(second)) if words.next().is_none() => topic(&format!("{first} {second}")),
+            (Some("SHOW"), Some(word), None) => topic(word),
+            _ => Err(Box::new(unknown("the console answers SHOW and a topic, and INVALIDATE"))),
         }
     }
+}
+
+fn topic(words: &str) -> Result<Command, Box<Report>> {
+    let found = TOPICS.iter().find(|(name, _, _)| name.eq_ignore_ascii_case(words));
+    let found = found.map(|(_, topic, _)| Command::Show(*topic));
+    found.ok_or_else(|| Box::new(unknown(&format!("unknown topic \"{words}\""))))
 }
 
 fn unknown(message: &str) -> Report {
@@ -67,6 +82,8 @@ mod tests {
     fn topics_are_found_in_any_case() {
         assert_eq!(Command::parse(" show pools ; "), Ok(Command::Show(Topic::Pools)));
         assert_eq!(Command::parse(""), Ok(Command::Empty));
+        assert_eq!(Command::parse("SHOW cache Entries;"), Ok(Command::Show(Topic::CacheEntries)));
+        assert_eq!(Command::parse("INVALIDATE s.t"), Ok(Command::Invalidate(Some("s.t".to_owned()))));
         assert_eq!(Command::parse("SET application_name = 'x'"), Ok(Command::Set));
         for bad in ["SHOW", "SHOW NOTHING", "SELECT 1", "SHOW POOLS; DROP TABLE t"] {
             assert_eq!(Command::parse(bad).unwrap_err().sqlstate, SqlState::SYNTAX_ERROR, "{bad}");

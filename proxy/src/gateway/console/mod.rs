@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::bell::{DRAIN, END, Place};
 use super::door::{ClientIo, Greeted};
+use super::memory;
 use super::state::Gateway;
 use crate::session::failure;
 use crate::wire::backend::{self, Report, TransactionStatus};
@@ -193,6 +194,13 @@ where
             match command {
                 Command::Empty => self.output.extend_from_slice(backend::EMPTY_QUERY),
                 Command::Set | Command::Show(_) => backend::put_command_complete(&mut self.output, "SET"),
+                Command::Invalidate(table) => match memory::invalidate(&self.gateway, None, table.as_deref()) {
+                    Ok(dropped) => backend::put_command_complete(&mut self.output, &format!("INVALIDATE {dropped}")),
+                    Err(missing) if described => {
+                        Report::error(SqlState::UNDEFINED_TABLE, missing).put(&mut self.output)
+                    }
+                    Err(missing) => self.fail(&Report::error(SqlState::UNDEFINED_TABLE, missing)),
+                },
             }
             return;
         };

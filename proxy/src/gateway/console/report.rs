@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Table;
 use super::command::{Command, TOPICS, Topic};
 use crate::catalog::Knowledge;
+use crate::gateway::memory;
 use crate::gateway::state::{Database, Gateway, Route};
 use crate::observe::Exposition;
 
@@ -20,8 +21,10 @@ pub(super) fn table(command: &Command, gateway: &Gateway) -> Option<Table> {
             Topic::Config => config(gateway),
             Topic::Databases => databases(gateway),
             Topic::Version => version(),
+            Topic::Cache => cache(gateway),
+            Topic::CacheEntries => cache_entries(gateway),
         }),
-        Command::Set | Command::Empty => None,
+        Command::Set | Command::Empty | Command::Invalidate(_) => None,
     }
 }
 
@@ -118,6 +121,29 @@ fn stats(gateway: &Gateway) -> Table {
         .map(|(name, value)| vec![text(name), text(value)])
         .collect();
     Table { columns: vec!["name", "value"], rows }
+}
+
+fn cache(gateway: &Gateway) -> Table {
+    let rows = memory::summary(gateway).into_iter().map(|(name, value)| vec![text(name), text(value)]).collect();
+    Table { columns: vec!["name", "value"], rows }
+}
+
+fn cache_entries(gateway: &Gateway) -> Table {
+    let columns = vec!["database", "role", "shape", "bytes", "hits", "age_ms", "took_ms", "tables", "fresh"];
+    let row = |kept: memory::Kept| {
+        vec![
+            text(kept.database),
+            text(kept.role),
+            text(kept.shape),
+            text(kept.bytes),
+            text(kept.hits),
+            text(kept.age_ms),
+            text(kept.took_ms),
+            text(kept.tables.join(", ")),
+            text(kept.fresh),
+        ]
+    };
+    Table { columns, rows: memory::entries(gateway).into_iter().map(row).collect() }
 }
 
 fn catalogs(gateway: &Gateway) -> Table {

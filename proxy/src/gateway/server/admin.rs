@@ -1,14 +1,15 @@
-//! Operations over HTTP on a port of its own: `/livez`, `/readyz`, `/metrics`. No authentication, so loopback by default.
+//! Operations over HTTP on a port of its own: `/livez`, `/readyz`, `/metrics`, `/cache`. No authentication, so loopback by default.
 
 use super::drain::Drain;
+use crate::gateway::memory;
 use crate::gateway::state::Gateway;
 use crate::gateway::tools::Status;
 use crate::observe::{CONTENT_TYPE, Exposition, PoolGauges};
 use async_trait::async_trait;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -60,6 +61,8 @@ impl AdminService {
             .route("/livez", get(async || "ok\n"))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/cache", get(cache))
+            .route("/cache/invalidate", post(invalidate))
             .with_state(Shared { gateway, drain, insights });
         Self { router, places: Semaphore::new(CONNECTIONS_MAX) }
     }
@@ -124,9 +127,31 @@ fn report(shared: &Shared, checks: &[(&'static str, Result<(), String>)], ready:
     json!({ "ready": ready, "status": if ready { status } else { Status::Down }, "checks": checks, "parts": parts })
 }
 
+/// Counters and states of the cache, and the answers that are kept.
+async fn cache(State(shared): State<Shared>) -> Response {
+    let summary: serde_json::Map<String, serde_json::Value> =
+        memory::summary(&shared.gateway).into_iter().map(|(name, value)| (name, value.into())).collect();
+    Json(serde_json::json!({ "cache": summary, "entries": memory::entries(&shared.gateway) })).into_response()
+}
+
+/// What is to be dropped; everything where nothing is said.
+#[derive(serde::Deserialize)]
+struct Dropping {
+    database: Option<String>,
+    table: Option<String>,
+}
+
+async fn invalidate(State(shared): State<Shared>, Query(meant): Query<Dropping>) -> Response {
+    match memory::invalidate(&shared.gateway, meant.database.as_deref(), meant.table.as_deref()) {
+        Ok(dropped) => Json(serde_json::json!({ "dropped": dropped })).into_response(),
+        Err(missing) => (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": missing }))).into_response(),
+    }
+}
+
 async fn metrics(State(shared): State<Shared>) -> Response {
     let mut out = Exposition::default();
     shared.gateway.metrics.expose(&mut out);
+    shared.gateway.cache.counters.expose(&mut out, shared.gateway.cache.store.size());
     out.family("vitrine_ready", "gauge", "Whether a check of /readyz passes.");
     for (check, outcome) in shared.checks() {
         out.sample("vitrine_ready", &[("check", check)], u8::from(outcome.is_ok()));

@@ -9,6 +9,7 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use tokio::task::JoinSet;
 
+use crate::cache::freshness::{self, Freshness};
 use crate::gateway::state::{Gateway, Route};
 use crate::gateway::tools::Upkeep;
 use crate::upstream::catalog::Watch;
@@ -36,11 +37,14 @@ impl BackgroundService for Housekeeping {
         let mut roles: Vec<Tended<Route>> = Vec::new();
         let mut upkeep = JoinSet::new();
         upkeep.spawn(Upkeep::new(Arc::clone(&self.gateway)).run());
+        let mut watches: Vec<Tended<Freshness>> = Vec::new();
         let mut timer = tokio::time::interval(ROUND_INTERVAL);
         loop {
             timer.tick().await;
             let databases = self.gateway.databases.load_full();
             for database in databases.values() {
+                let pool = database.watch_pool.clone();
+                tend(&mut watches, &database.freshness, |freshness| freshness::run(freshness, pool));
                 tend(&mut catalogs, &database.catalog, |catalog| async move { catalog.run().await });
                 for route in database.all_routes() {
                     tend(&mut roles, route, |route| async move { route.guard.run().await });
@@ -49,6 +53,7 @@ impl BackgroundService for Housekeeping {
             drop(databases);
             catalogs.retain(Tended::is_used);
             roles.retain(Tended::is_used);
+            watches.retain(Tended::is_used);
         }
     }
 }

@@ -17,6 +17,8 @@ pub(in crate::policy) enum Check {
     Time,
     /// Kilobytes, up to the policy's bound of that name.
     Memory,
+    /// A time of any length, zero included.
+    Age,
     /// A count, up to the policy's bound of that name.
     Count,
 }
@@ -101,6 +103,9 @@ const SETTINGS: &[(&str, Check)] = &[
     ("transaction_read_only", Check::On),
     ("transaction_timeout", Check::Time),
     ("transform_null_equals", Check::Any),
+    // The gateway's own.
+    ("vitrine.max_staleness", Check::Age),
+    ("vitrine.report_cache", Check::OneOf(&["on", "off", "true", "false", "yes", "no", "1", "0"])),
     ("work_mem", Check::Memory),
     ("xmlbinary", Check::Any),
     ("xmloption", Check::Any),

@@ -44,6 +44,10 @@ fn of_kind(policy: &Policy, kind: &Kind) -> Result<(), Denial> {
 /// Reviews what `set_config` assigns, by the rules of SET. A value that is bound later is permitted only where every
 /// value is harmless and none changes what names mean.
 pub(super) fn assigned(policy: &Policy, assignment: &Assignment) -> Result<(), Denial> {
+    if assignment.name.starts_with("vitrine.") {
+        let message = format!("parameter \"{}\" cannot be set by set_config", assignment.name);
+        return Err(Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message).hint("use SET"));
+    }
     match &assignment.value {
         Assigned::Default => set(policy, &assignment.name, &SetValue::Default),
         Assigned::Text(text) => set(policy, &assignment.name, &SetValue::List(vec![text.clone()])),
@@ -115,6 +119,7 @@ fn verify(name: &str, check: Check, value: &str, bounds: SettingBounds) -> Resul
         Check::Utf8 => is_utf8(value),
         Check::OneOf(list) => list.iter().any(|known| known.eq_ignore_ascii_case(value)),
         Check::Time => bound == 0 || quantity(value, TIME).is_some_and(|asked| asked > 0.0 && asked <= float(bound)),
+        Check::Age => quantity(value, TIME).is_some(),
         Check::Memory => quantity(value, MEMORY).is_some_and(|asked| asked <= float(bound)),
         Check::Count => quantity(value, &[]).is_some_and(|asked| asked <= float(bound)),
     };
@@ -129,6 +134,7 @@ fn verify(name: &str, check: Check, value: &str, bounds: SettingBounds) -> Resul
         Check::Utf8 => denial.hint("the gateway speaks UTF8"),
         Check::OneOf(list) => denial.hint(format!("it can be set to one of: {}", list.join(", "))),
         Check::Time => denial.hint(format!("it can be set to at most {bound} ms, and not to 0, which means no limit")),
+        Check::Age => denial.hint("it is a time, such as 2s, 250ms or 0"),
         Check::Memory => denial.hint(format!("it can be set to at most {bound} kB")),
         Check::Count => denial.hint(format!("it can be set to at most {bound}")),
     })

@@ -1,0 +1,137 @@
+//! One watched relation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::catalog::Oid;
+
+/// The relations under one answer.
+pub type Tables = Arc<[Arc<Table>]>;
+
+/// A relation, and when it was last seen to change.
+#[derive(Debug)]
+pub struct Table {
+    /// Its OID.
+    pub oid: Oid,
+    /// The epoch that a change was found with.
+    changed_at: AtomicU64,
+    /// Nothing can be told of it: it has a storage of its own.
+    strange: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+/// What the last look found of it.
+#[derive(Debug, Default)]
+struct Seen {
+    signature: Option<String>,
+    /// It was looked at for the first time: whether that was before or after a change that went with it is not known.
+    is_first: bool,
+    /// The transactions that held a writer's lock on it.
+    writers: Vec<String>,
+}
+
+impl Table {
+    pub(super) fn new(oid: Oid) -> Self {
+        Self { oid, changed_at: AtomicU64::new(0), strange: AtomicBool::new(false), seen: Mutex::default() }
+    }
+
+    /// The epoch that a change was last found with.
+    #[must_use]
+    pub fn changed_at(&self) -> u64 {
+        self.changed_at.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_strange(&self) -> bool {
+        self.strange.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_unseen(&self) -> bool {
+        self.seen.lock().signature.is_none()
+    }
+
+    /// The snapshot has not moved since the last look: what was read then is exact.
+    pub(super) fn is_settled(&self) {
+        self.seen.lock().is_first = false;
+    }
+
+    /// Takes a look; a change, or a doubt about one, counts from `epoch`.
+    pub(super) fn look(&self, look: Look, epoch: u64) {
+        let mut seen = self.seen.lock();
+        let is_first = seen.signature.is_none();
+        let differs = seen.signature.as_ref().is_some_and(|before| *before != look.signature);
+        let ended = seen.writers.iter().any(|writer| !look.writers.contains(writer));
+        if differs || is_first || seen.is_first || ended {
+            self.changed_at.fetch_max(epoch, Ordering::AcqRel);
+        }
+        *seen = Seen { signature: Some(look.signature), is_first: false, writers: look.writers };
+        self.strange.store(look.strange, Ordering::Relaxed);
+    }
+
+    /// The first look, while the snapshot stays: it is a beginning and no change.
+    pub(super) fn first_look(&self, look: Look) {
+        let mut seen = self.seen.lock();
+        if seen.signature.is_none() {
+            *seen = Seen { signature: Some(look.signature), is_first: true, writers: look.writers };
+            self.strange.store(look.strange, Ordering::Relaxed);
+        }
+    }
+
+    /// It is stale whatever it holds.
+    pub(super) fn change(&self, epoch: u64) {
+        self.changed_at.fetch_max(epoch, Ordering::AcqRel);
+    }
+}
+
+/// What one look finds of a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Counters, file node, definition, grants, policies.
+    pub(super) signature: String,
+    /// The transactions that hold a writer's lock on it.
+    pub(super) writers: Vec<String>,
+    /// It has a storage of its own.
+    pub(super) strange: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(signature: &str, writers: &[&str]) -> Look {
+        let writers = writers.iter().map(|writer| (*writer).to_owned()).collect();
+        Look { signature: signature.to_owned(), writers, strange: false }
+    }
+
+    #[test]
+    fn a_doubt_counts_as_a_change() {
+        let table = Table::new(1);
+        table.first_look(look("a", &[]));
+        assert_eq!(table.changed_at(), 0);
+        // The snapshot moved before anybody could say that the first look was exact.
+        table.look(look("a", &[]), 2);
+        assert_eq!(table.changed_at(), 2);
+        table.look(look("a", &[]), 3);
+        assert_eq!(table.changed_at(), 2);
+    }
+
+    #[test]
+    fn changes_and_writers_that_ended_are_seen() {
+        let table = Table::new(1);
+        table.first_look(look("a", &[]));
+        table.is_settled();
+        table.look(look("a", &["3/7"]), 2);
+        assert_eq!(table.changed_at(), 0);
+        table.look(look("b", &["3/7"]), 3);
+        assert_eq!(table.changed_at(), 3);
+        table.look(look("b", &["3/7", "4/1"]), 4);
+        assert_eq!(table.changed_at(), 3);
+        table.look(look("b", &["3/8", "4/1"]), 5);
+        assert_eq!(table.changed_at(), 5, "a procedure may commit and go on");
+        table.look(look("b", &[]), 6);
+        assert_eq!(table.changed_at(), 6);
+        table.look(look("b", &[]), 7);
+        assert_eq!(table.changed_at(), 6);
+    }
+}

@@ -1,0 +1,9 @@
+//! Answers from memory, as far as a session has a part in them: which batches can have one, how it is said, and what the
+//! client is told of it.
+
+mod kept;
+pub mod own;
+mod told;
+
+pub use kept::{Parts, Read, Wants};
+pub use told::{Moment, Told};

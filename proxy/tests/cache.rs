@@ -1,0 +1,22 @@
+//! Answers from memory: the same bytes, never across a security boundary, never older than the bound.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what is wrong by failing"
+)]
+
+#[path = "cache/boundaries.rs"]
+mod boundaries;
+#[path = "cache/flights.rs"]
+mod flights;
+#[path = "cache/freshness.rs"]
+mod freshness;
+#[path = "cache/hits.rs"]
+mod hits;
+#[path = "cache/stage.rs"]
+mod stage;
+mod support;
