@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::lease::canceled;
 use super::pump::{OUTPUT_BYTES_HIGH, Progress};
-use super::{Client, End, shutting_down};
+use super::{Client, End, shutting_down, spare};
 use crate::cache::{Asking, Boarding, Bypass, Cache, Entry, Flight, Found, Key, Landing, Recording, Stamp, admit};
 use crate::gateway::bell::{self, Doing};
 use crate::session::{Moment, Parts, Read, Session, Told};
