@@ -7,9 +7,9 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,
-    clippy::too_many_lines,
     reason = "a test says what is wrong by failing"
 )]
+#![allow(clippy::too_many_lines, reason = "a story is told in one piece")]
 
 mod suite;
 mod support;

@@ -6,9 +6,9 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,
-    dead_code,
-    reason = "a test says what is wrong by failing, and uses its own part of what tests share"
+    reason = "a test says what is wrong by failing"
 )]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 #[path = "store/server.rs"]
 mod server;
@@ -37,7 +37,8 @@ async fn the_suite_holds_over_postgresql() {
         key("acme", "reader", &[Read]).await,
         key("acme", "writer", &[Read, Write]).await,
     ];
-    let options = Options { key_requests_per_s: 0, tenant_requests_per_s: 0, key_failures_per_min: 0, ..Options::default() };
+    let options =
+        Options { key_requests_per_s: 0, tenant_requests_per_s: 0, key_failures_per_min: 0, ..Options::default() };
     let api = Api::new(options);
     api.open(Arc::new(store));
     let address = support::serve(api.router()).await;

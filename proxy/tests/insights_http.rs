@@ -7,9 +7,9 @@
     clippy::indexing_slicing,
     clippy::as_conversions,
     clippy::wildcard_enum_match_arm,
-    clippy::too_many_lines,
     reason = "a test says what is wrong by failing"
 )]
+#![allow(clippy::too_many_lines, reason = "a story is told in one piece")]
 
 mod gateway_process;
 #[path = "../../insights/tests/suite/mod.rs"]
@@ -180,7 +180,9 @@ async fn an_upgrade_refuses_no_request_and_a_stream_goes_on() {
             let mut made = Vec::new();
             while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                 let text = format!("memory {}", made.len());
-                made.push(suite::id(&client.post("/v1/memory", &json!({ "text": text, "attributes": {} })).await.is(201)));
+                made.push(suite::id(
+                    &client.post("/v1/memory", &json!({ "text": text, "attributes": {} })).await.is(201),
+                ));
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             made
@@ -231,7 +233,8 @@ async fn with_a_certificate_it_is_https_and_nothing_else() {
     let mut socket = TcpStream::connect(host.address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut stream = rustls::Stream::new(&mut tls, &mut socket);
-    let request = format!("GET /v1/kinds HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET /v1/kinds HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     let _closed = stream.read_to_string(&mut answer);

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 pub use connection::Settings;
-pub use owner::settle;
 pub(crate) use connection::fault;
+pub use owner::settle;
 
 use crate::service::Result;
 use connection::Connections;

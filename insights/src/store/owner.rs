@@ -12,5 +12,7 @@ pub async fn settle(owner: &Client) -> Result<(), Error> {
     if !owner.query_one(sql, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(());
     }
-    owner.batch_execute("SELECT vitrine.begin_era(); SELECT vitrine.enable_vectors(); SELECT vitrine.index_embeddings()").await
+    owner
+        .batch_execute("SELECT vitrine.begin_era(); SELECT vitrine.enable_vectors(); SELECT vitrine.index_embeddings()")
+        .await
 }

@@ -4,7 +4,6 @@
 
 mod address;
 mod check;
-mod insights_http;
 mod mistake;
 mod reference;
 mod resolve;
@@ -14,10 +13,9 @@ mod source;
 mod value;
 
 pub use address::ListenAddress;
-pub use insights_http::InsightsHttp;
 pub use mistake::{Mistake, Origin};
 pub use reference::reference;
-pub use resolve::{Database, InlineUser, UserMapping};
+pub use resolve::{Database, InlineUser, InsightsHttp, UserMapping};
 pub use settings::{
     Admin, Auth, Cache, CacheFreshness, Insights, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts,
     Tls, Watch,

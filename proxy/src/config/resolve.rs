@@ -1,12 +1,16 @@
 //! From what was given to what holds: defaults that depend on the mode, databases by name, users by name.
 
+mod insights_http;
+
+pub use insights_http::InsightsHttp;
+
 use super::address::ListenAddress;
 use super::settings::{
     Admin, Auth, Cache, Customer, DatabaseEntry, Insights, Limits, LogFormat, Mode, Pool, Posture, Server, Timeouts,
     Tls, Top, UserEntry, Watch,
 };
 use super::value::Secret;
-use super::{Config, Environment, InsightsHttp};
+use super::{Config, Environment};
 use crate::upstream::Target;
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -61,8 +61,7 @@ impl Demo {
         print_opening(&server, &gateway, started);
 
         let result = tour::Tour { gateway_url: gateway.url(), server: Arc::clone(&server) }.take().await?;
-        let stops =
-            insights::Stops { gateway_url: gateway.url(), address: gateway.insights(), key: tool.key.clone() };
+        let stops = insights::Stops { gateway_url: gateway.url(), address: gateway.insights(), key: tool.key.clone() };
         let kept = stops.take().await?;
         let changes = before.differences(&Evidence::of(&superuser).await?);
         print_closing(&before, &changes, &result);

@@ -11,7 +11,7 @@ use vitrine_insights::http::Api;
 use vitrine_insights::migrate::{MigrateError, Migrations, plan, up};
 use vitrine_insights::retention;
 use vitrine_insights::service::Error;
-use vitrine_insights::store::{Settings, Store};
+use vitrine_insights::store::{Settings, Store, settle};
 
 use crate::gateway::state::Gateway;
 use crate::upstream::{ConnectError, SqlConnect, Target, sql_client};
@@ -60,7 +60,9 @@ impl Opening {
         let Some(target) = self.gateway.config.insights_http.owner.clone() else { return };
         match tokio::time::timeout(TAKEOVER_TIME_MAX, self.open(&target)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(event = "insights_not_open", why = %error, "taking over without the insight store"),
+            Ok(Err(error)) => {
+                tracing::warn!(event = "insights_not_open", why = %error, "taking over without the insight store")
+            }
             Err(_) => tracing::warn!(event = "insights_not_open", "taking over without the insight store: no answer"),
         }
     }
@@ -73,7 +75,11 @@ impl Opening {
             // Once for each reason: an outage must not fill the log.
             let why = error.to_string();
             if why != told {
-                tracing::error!(event = "insights_not_open", why, "the insight store is not open yet: its API answers 503");
+                tracing::error!(
+                    event = "insights_not_open",
+                    why,
+                    "the insight store is not open yet: its API answers 503"
+                );
                 told = why;
             }
             tokio::select! {
@@ -109,11 +115,11 @@ async fn prepare(client: &tokio_postgres::Client, migrate: bool) -> Result<(), N
         if !applied.is_empty() {
             tracing::info!(event = "insights_migrated", files = applied.join(", "), "the tool database was migrated");
         }
-        return Ok(());
+        return Ok(settle(client).await?);
     }
     let pending = plan(client, &migrations).await?;
     let names: Vec<&str> = pending.iter().map(|migration| migration.name.as_str()).collect();
-    if names.is_empty() { Ok(()) } else { Err(NotOpen::Pending(names.join(", "))) }
+    if names.is_empty() { Ok(settle(client).await?) } else { Err(NotOpen::Pending(names.join(", "))) }
 }
 
 /// The same place as the store serves it: never as the owner, by start-up options, which nothing in a session can reset.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use vitrine_insights::http::Options;
 
-use super::address::ListenAddress;
-use super::settings::Insights;
+use crate::config::address::ListenAddress;
+use crate::config::settings::Insights;
 use crate::upstream::Target;
 
 /// The API, as configured.
@@ -29,7 +29,7 @@ pub struct InsightsHttp {
 
 impl InsightsHttp {
     /// From its section.
-    pub(super) fn of(insights: &Insights) -> Self {
+    pub(in crate::config) fn of(insights: &Insights) -> Self {
         // A URL that is wrong is told of elsewhere.
         let owner = insights.url.as_ref().and_then(|url| Target::from_url(url.expose()).ok());
         Self {
