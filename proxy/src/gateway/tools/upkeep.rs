@@ -113,9 +113,8 @@ impl Upkeep {
                 tracing::error!(event = "migrate_failed", %error, "the insight store cannot serve");
                 error.to_string()
             })?;
-            let begun = "SELECT vitrine.begin_era()";
-            if let Err(error) = owner.client.execute(begun, &[]).await {
-                tracing::warn!(%error, "the change feed's era could not be looked at");
+            if let Err(error) = vitrine_insights::store::settle(&owner.client).await {
+                tracing::warn!(%error, "the change feed and pgvector could not be looked at");
             }
         }
         if config.seed {
