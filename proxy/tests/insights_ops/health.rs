@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use vitrine::demo::postgres::Options;
+use vitrine::demo::postgres::{Options, free_port};
 
 use super::gateway_process::{GatewayProcess, http};
 use super::program::{Tools, said};
@@ -11,7 +11,8 @@ use super::program::{Tools, said};
 /// The gateway in front of a customer's server, with a tool database on another.
 fn gateway(tools: &Tools, environment: &[(&str, &str)]) -> GatewayProcess {
     let url = tools.url();
-    let mut all = vec![("VITRINE_INSIGHTS_URL", url.as_str())];
+    let listen = format!("127.0.0.1:{}", free_port().unwrap());
+    let mut all = vec![("VITRINE_INSIGHTS_URL", url.as_str()), ("VITRINE_INSIGHTS_LISTEN", listen.as_str())];
     all.extend(environment);
     GatewayProcess::start(&all)
 }
