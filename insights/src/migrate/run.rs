@@ -52,6 +52,10 @@ pub async fn up(
     client.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0").await?;
     lock(client, patience).await?;
     let outcome = apply_pending(client, migrations, &mut tell).await;
+    // The tables are right without it; only search by vector may have to wait.
+    if let (Ok(_), Err(error)) = (&outcome, crate::store::settle(client).await) {
+        tracing::warn!(%error, "the era of the change feed and the embeddings could not be looked at");
+    }
     // Where the connection is lost the lock is gone with it.
     let unlocked = client.execute("SELECT pg_catalog.pg_advisory_unlock($1)", &[&LOCK]).await;
     let applied = outcome?;
