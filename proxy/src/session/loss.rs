@@ -1,9 +1,12 @@
 //! What becomes of a session whose upstream connection is gone.
 
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
 use bytes::BytesMut;
 
 use super::Session;
-use super::op::{Expect, Op};
+use super::op::{Expect, Op, Undo};
 use super::simple::OwnBlock;
 use crate::wire::backend::{Report, TransactionStatus};
 
@@ -92,5 +95,28 @@ impl Session {
         }
         self.undo(undone);
         (batches, rest)
+    }
+
+    /// Takes back, last first, what was taken for granted.
+    pub(super) fn undo(&mut self, undone: Vec<Undo>) {
+        for undo in undone.into_iter().rev() {
+            match undo {
+                Undo::Statement { name, before } => drop(self.rename_statement(&name, before)),
+                Undo::Statements { named, unnamed } => {
+                    self.named = (*named).clone();
+                    self.named_bytes = self.named.values().map(|one| one.key.text.len()).sum();
+                    self.unnamed = unnamed;
+                }
+                Undo::Portal { name, before } => drop(put_or_remove(&mut self.portals, &name, before)),
+                Undo::SqlPrepared { name, before } => drop(put_or_remove(&mut self.sql_prepared, &name, before)),
+            }
+        }
+    }
+}
+
+fn put_or_remove<V, S: BuildHasher>(map: &mut HashMap<String, V, S>, name: &str, value: Option<V>) -> Option<V> {
+    match value {
+        Some(value) => map.insert(name.to_owned(), value),
+        None => map.remove(name),
     }
 }

@@ -33,6 +33,7 @@ pub use memory::{Moment, Parts, Read, Told, Wants, own};
 pub use op::{Effect, Op};
 pub use relay::{Relay, UpstreamFault};
 pub use statement::Prepared;
+pub use verdict::Stall;
 
 use crate::sql::Denial;
 use crate::wire::backend::{Report, TransactionStatus};
@@ -93,17 +94,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { prepared_statements_max: 10_000, prepared_bytes_max: 64 << 20 }
     }
-}
-
-/// Why a frame was not taken: a verdict is needed first. The frame stays with the caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stall {
-    /// The text to review.
-    pub text: Arc<str>,
-    /// Declared parameter types.
-    pub parameter_types: Arc<[u32]>,
-    /// What to review it under.
-    pub scope: Arc<SettingsScope>,
 }
 
 /// One client's session.

@@ -1,12 +1,9 @@
 //! Backend messages from the upstream.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
-
 use bytes::BytesMut;
 
 use super::dispatch::ServerStatements;
-use super::op::{Answer, Effect, Expect, Op, Undo};
+use super::op::{Answer, Effect, Expect, Op};
 use super::{Session, portal};
 use crate::wire::backend::{self, Fields, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
@@ -249,22 +246,6 @@ impl Session {
         self.undo(undone);
     }
 
-    /// Takes back, last first, what was taken for granted.
-    pub(super) fn undo(&mut self, undone: Vec<Undo>) {
-        for undo in undone.into_iter().rev() {
-            match undo {
-                Undo::Statement { name, before } => drop(self.rename_statement(&name, before)),
-                Undo::Statements { named, unnamed } => {
-                    self.named = (*named).clone();
-                    self.named_bytes = self.named.values().map(|one| one.key.text.len()).sum();
-                    self.unnamed = unnamed;
-                }
-                Undo::Portal { name, before } => drop(put_or_remove(&mut self.portals, &name, before)),
-                Undo::SqlPrepared { name, before } => drop(put_or_remove(&mut self.sql_prepared, &name, before)),
-            }
-        }
-    }
-
     /// The end of a transaction decides which of its cursors WITH HOLD live on.
     fn cursors_outlive(&mut self, commit: bool) {
         let declared = std::mem::take(&mut self.declared_cursors);
@@ -390,13 +371,6 @@ fn renamed(message: &str, client_name: &str) -> Option<String> {
     let (server_name, after) = rest.split_once('"')?;
     let differs = server_name != client_name;
     differs.then(|| format!("{before}prepared statement \"{client_name}\"{after}"))
-}
-
-fn put_or_remove<V, S: BuildHasher>(map: &mut HashMap<String, V, S>, name: &str, value: Option<V>) -> Option<V> {
-    match value {
-        Some(value) => map.insert(name.to_owned(), value),
-        None => map.remove(name),
-    }
 }
 
 fn moved(name: &str, value: &str) -> bool {

@@ -115,6 +115,17 @@ pub struct Asked<'a> {
     pub scope: &'a Arc<SettingsScope>,
 }
 
+/// Why a frame was not taken: a verdict is needed first. The frame stays with the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stall {
+    /// The text to review.
+    pub text: Arc<str>,
+    /// Declared parameter types.
+    pub parameter_types: Arc<[u32]>,
+    /// What to review it under.
+    pub scope: Arc<SettingsScope>,
+}
+
 /// Where a session asks for verdicts that are known already.
 pub trait Verdicts {
     /// The verdict for exactly this text, these types, this scope and the present versions.
