@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, builtin};
 use crate::policy::{Permitted, Policy, Scope, review};
-use crate::sql::{Denial, Limits, read};
+use crate::sql::{Access, Denial, Limits, read};
 
 pub use jsonl::answer;
 pub use report::{position, report};
@@ -46,8 +46,13 @@ impl Reviewer {
             Ok(statements) => statements,
             Err(denial) => return Verdict { statements: 0, permitted: Vec::new(), denial: Some(denial) },
         };
-        let scope =
-            Scope { search_path: &self.search_path, role: &self.role, database: &self.database, parameter_types: &[] };
+        let scope = Scope {
+            search_path: &self.search_path,
+            role: &self.role,
+            database: &self.database,
+            access: Access::Read,
+            parameter_types: &[],
+        };
         let mut verdict = Verdict { statements: statements.len(), permitted: Vec::new(), denial: None };
         for statement in &statements {
             match review(statement, text, &self.catalog, &self.policy, &scope) {

@@ -112,9 +112,18 @@ fn names(config: &Config, refuse: &mut impl FnMut(&str, &str)) {
             refuse(&config.databases.get(index).map_or_else(String::new, |database| database.key.clone()), &message);
         }
     }
+    if let Some(store) = &config.insights_sql.owner {
+        let same = |database: &super::Database| {
+            database.target.endpoint == store.endpoint && database.target.database == store.database
+        };
+        if config.databases.iter().any(same) {
+            refuse("insights.url", "is a customer database: the insight store is written, and needs one of its own");
+        }
+    }
     for mapping in &config.mappings {
         for name in &mapping.databases {
-            if !config.databases.iter().any(|database| database.name == *name) {
+            let is_store = name == "insights" && config.insights_url.is_some();
+            if !is_store && !config.databases.iter().any(|database| database.name == *name) {
                 refuse(&format!("{}.databases", mapping.key), &format!("no database is called {name:?}"));
             }
         }

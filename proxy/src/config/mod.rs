@@ -15,7 +15,7 @@ mod value;
 pub use address::ListenAddress;
 pub use mistake::{Mistake, Origin};
 pub use reference::reference;
-pub use resolve::{Database, InlineUser, InsightsHttp, UserMapping};
+pub use resolve::{Database, InlineUser, InsightsHttp, InsightsSql, UserMapping};
 pub use settings::{
     Admin, Auth, Cache, CacheFreshness, Insights, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts,
     Tls, Watch,
@@ -60,6 +60,8 @@ pub struct Config {
     pub insights: Insights,
     /// The HTTP API of the insight store.
     pub insights_http: InsightsHttp,
+    /// The SQL door of the insight store.
+    pub insights_sql: InsightsSql,
     /// Operations over HTTP.
     pub admin: Admin,
     /// TLS towards clients.
@@ -174,6 +176,7 @@ pub fn parse(file: Option<(&Path, &str)>, environment: &Environment) -> (Config,
         cache: Cache::read(&mut source, Cache::NAME),
         databases: entries(&mut source),
         users: entries(&mut source),
+        tenants: entries(&mut source),
     };
     let (mut mistakes, origins) = source.finish();
     let mut config = resolve::resolve(top, customer, insights, sections, environment);
@@ -203,7 +206,9 @@ fn key_of(variable: &str) -> Option<String> {
     let name = variable.strip_prefix("VITRINE_")?;
     for section in reference::sections() {
         if section.repeated {
-            let entry = name.strip_prefix(&section.name.to_uppercase()).and_then(|rest| rest.strip_prefix('_'));
+            let entry = name
+                .strip_prefix(&section.name.replace('.', "_").to_uppercase())
+                .and_then(|rest| rest.strip_prefix('_'));
             if let Some((number, key)) = entry.and_then(|rest| rest.split_once('_'))
                 && let Ok(index @ 1..=1000) = number.parse::<usize>()
                 && let Some(setting) = section.settings.iter().find(|setting| setting.key.to_uppercase() == key)

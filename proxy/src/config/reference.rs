@@ -2,7 +2,8 @@
 
 use super::section::{Described, Section};
 use super::settings::{
-    Admin, Cache, Customer, DatabaseEntry, Insights, Limits, Pool, Server, Timeouts, Tls, Top, UserEntry, Watch,
+    Admin, Cache, Customer, DatabaseEntry, Insights, Limits, Pool, Server, TenantEntry, Timeouts, Tls, Top, UserEntry,
+    Watch,
 };
 use std::fmt::Write;
 
@@ -45,6 +46,7 @@ pub(super) fn sections() -> Vec<SectionReference> {
         once::<Cache>(),
         SectionReference { repeated: true, ..once::<DatabaseEntry>() },
         SectionReference { repeated: true, ..once::<UserEntry>() },
+        SectionReference { repeated: true, ..once::<TenantEntry>() },
     ]
 }
 
@@ -53,7 +55,7 @@ pub(super) fn variable(section: &str, key: &str) -> String {
     if section.is_empty() {
         format!("VITRINE_{}", key.to_uppercase())
     } else {
-        format!("VITRINE_{}_{}", section.to_uppercase(), key.to_uppercase())
+        format!("VITRINE_{}_{}", section.replace('.', "_").to_uppercase(), key.to_uppercase())
     }
 }
 

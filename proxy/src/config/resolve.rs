@@ -1,19 +1,22 @@
 //! From what was given to what holds: defaults that depend on the mode, databases by name, users by name.
 
+mod insights;
 mod insights_http;
 
 pub use insights_http::InsightsHttp;
 
 use super::address::ListenAddress;
 use super::settings::{
-    Admin, Auth, Cache, Customer, DatabaseEntry, Insights, Limits, LogFormat, Mode, Pool, Posture, Server, Timeouts,
-    Tls, Top, UserEntry, Watch,
+    Admin, Auth, Cache, Customer, DatabaseEntry, Insights, Limits, LogFormat, Mode, Pool, Posture, Server, TenantEntry,
+    Timeouts, Tls, Top, UserEntry, Watch,
 };
 use super::value::Secret;
 use super::{Config, Environment};
 use crate::upstream::Target;
 use std::collections::HashMap;
 use std::path::PathBuf;
+
+pub use self::insights::InsightsSql;
 
 /// A database that clients can ask for.
 #[derive(Debug, Clone)]
@@ -64,6 +67,7 @@ pub(super) struct Sections {
     pub(super) cache: Cache,
     pub(super) databases: Vec<DatabaseEntry>,
     pub(super) users: Vec<UserEntry>,
+    pub(super) tenants: Vec<TenantEntry>,
 }
 
 /// What a value is wrong about: key and message.
@@ -73,7 +77,7 @@ type Found = Vec<(String, String)>;
 pub(super) fn resolve(
     top: Top,
     customer: Customer,
-    insights: Insights,
+    store: Insights,
     sections: Sections,
     environment: &Environment,
 ) -> (Config, Found) {
@@ -94,9 +98,10 @@ pub(super) fn resolve(
         log_level: top.log_level,
         mappings: mappings(sections.users, &mut found),
         databases: databases(customer, sections.databases, sections.pool.size, &mut found),
-        insights_http: InsightsHttp::of(&insights),
-        insights_url: insights.url.clone(),
-        insights,
+        insights_http: InsightsHttp::of(&store),
+        insights_sql: insights::resolve(&store, sections.tenants, &mut found),
+        insights_url: store.url.clone(),
+        insights: store,
         admin: sections.admin,
         tls_required: sections.tls.required.unwrap_or(production),
         tls: sections.tls,

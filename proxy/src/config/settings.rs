@@ -156,6 +156,11 @@ section! {
         stream_poll_ms: Millis = Millis(500), in 10..=60_000;
         /// How often a change stream says that it lives, and looks whether its key still does.
         stream_heartbeat_ms: Millis = Millis(15_000), in 100..=600_000;
+        /// Users of the SQL door (dbname insights) with their tenants, `user:tenant` each: the short form of `[[insights.user]]`.
+        /// In development a user without a tenant is of tenant `default`; in production such a user is refused.
+        tenants: Vec<String> = Vec::new();
+        /// Connections in the pool of each tenant that uses the SQL door.
+        sql_pool_size: usize = 5, in 1..=1_000;
     }
 }
 
@@ -310,6 +315,16 @@ section! {
         url: Option<Secret> = None, such as "\"postgres://vitrine@db.internal:5432/shop\"";
         /// Connections in this database's pools. Default: `pool.size`.
         pool_size: Option<usize> = None, in 1..=10_000, such as "20";
+    }
+}
+
+section! {
+    /// A client user and its tenant in the insight store; the section may be repeated, and the n-th is VITRINE_INSIGHTS_USER_n_… in the environment.
+    pub(super) TenantEntry at "insights.user" {
+        /// The client user.
+        name: Option<String> = None, such as "\"ada\"";
+        /// The tenant whose rows the user reads and writes.
+        tenant: Option<String> = None, such as "\"acme\"";
     }
 }
 

@@ -3,13 +3,14 @@
 use super::bell::Sessions;
 use super::door::users::{self, User, Users};
 use super::door::{self, Door, DoorRules, ServerTls};
+use super::insights::Store;
 use super::offer;
 use super::state::Gateway;
 use crate::cache::Cache;
 use crate::config::{Auth, Config, Mistake, Mode, Origin, UserMapping};
 use crate::observe::Metrics;
 use crate::policy::Policy;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
         .map_err(|error| vec![config.mistake("auth", error.to_string())])?;
     let databases = offer::databases(&config, &files.policy, &HashMap::new())
         .map_err(|error| vec![config.mistake("customer.url", error)])?;
+    let insights = Store::of(&config, None).map_err(|error| vec![config.mistake("insights.url", error)])?;
     Ok(Gateway {
         limits: offer::limits(&config),
         cache: Cache::new(offer::store_limits(&config)),
@@ -31,6 +33,7 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
         metrics: Metrics::default(),
         door,
         databases: ArcSwap::from_pointee(databases),
+        insights: ArcSwapOption::from_pointee(insights),
         sessions: Arc::new(Sessions::default()),
         board: Default::default(),
     })
@@ -58,6 +61,8 @@ pub fn reload(gateway: &Gateway, (config, mistakes): (Config, Vec<Mistake>)) -> 
     let files = read_files(&config, mistakes)?;
     let databases = offer::databases(&config, &files.policy, &gateway.databases.load())
         .map_err(|error| vec![config.mistake("customer.url", error)])?;
+    let insights = Store::of(&config, gateway.insights.load().as_deref())
+        .map_err(|error| vec![config.mistake("insights.url", error)])?;
     // Here something can still be refused, from here on nothing can.
     let refused = |error: door::DoorRulesError| vec![config.mistake("tls.cert", error.to_string())];
     gateway.door.replace_tls(files.tls).map_err(refused)?;
@@ -66,6 +71,7 @@ pub fn reload(gateway: &Gateway, (config, mistakes): (Config, Vec<Mistake>)) -> 
     }
     // Routes before users: a user that is new has its own role from the first moment.
     gateway.databases.store(Arc::new(databases));
+    gateway.insights.store(insights.map(Arc::new));
     gateway.door.replace_users(files.users);
     Ok(())
 }

@@ -5,6 +5,7 @@ pub mod build;
 pub mod client;
 pub mod console;
 pub mod door;
+pub mod insights;
 pub mod memory;
 pub mod offer;
 pub mod server;

@@ -19,11 +19,11 @@ use crate::upstream::posture::{Guard, Rule};
 use crate::upstream::{Pool, PoolLimits, Secret, Target, sql_pool};
 
 /// Verdicts kept for one database.
-const VERDICTS_MAX: usize = 100_000;
+pub(super) const VERDICTS_MAX: usize = 100_000;
 /// Bytes of their texts.
-const VERDICT_BYTES_MAX: usize = 64 << 20;
+pub(super) const VERDICT_BYTES_MAX: usize = 64 << 20;
 /// Connections that the catalog watch may open.
-const CATALOG_CONNECTIONS_MAX: usize = 1;
+pub(super) const CATALOG_CONNECTIONS_MAX: usize = 1;
 
 /// Every database of the configuration. Nothing is opened yet. Of `old`, if there is something, what stays the same is
 /// taken over: the catalog watch, and pools whose address and role are the same, with the sessions that use them.
@@ -46,17 +46,12 @@ pub fn databases(config: &Config, policy: &Arc<Policy>, old: &Databases) -> Resu
 
 fn fresh(config: &Config, entry: &config::Database, policy: &Arc<Policy>) -> Result<Database, String> {
     let watched = sql_pool(&entry.target, CATALOG_CONNECTIONS_MAX).map_err(|error| error.to_string())?;
-    let limits = WatchLimits {
-        interval: config.watch.catalog_refresh_ms.duration(),
-        age_max: config.watch.catalog_age_max_ms.duration(),
-        ..WatchLimits::default()
-    };
     let watching = sql_pool(&watch_target(config, entry), 1).map_err(|error| error.to_string())?;
     Ok(Database {
         name: entry.name.as_str().into(),
         default_route: route(config, entry, bounded(config, &entry.target)),
         routes: routes(config, entry, None),
-        catalog: Arc::new(Watch::new(watched, limits)),
+        catalog: Arc::new(Watch::new(watched, watch_limits(config))),
         policy: Arc::new(ArcSwap::new(Arc::clone(policy))),
         freshness: Arc::new(Freshness::new(freshness_limits(config))),
         watch_pool: watching,
@@ -145,8 +140,17 @@ fn route(config: &Config, entry: &config::Database, target: Target) -> Arc<Route
     Arc::new(Route::new(Guard::new(pool.clone(), rule, config.watch.posture_refresh_ms.duration()), pool))
 }
 
+/// How often a catalog is read.
+pub(super) fn watch_limits(config: &Config) -> WatchLimits {
+    WatchLimits {
+        interval: config.watch.catalog_refresh_ms.duration(),
+        age_max: config.watch.catalog_age_max_ms.duration(),
+        ..WatchLimits::default()
+    }
+}
+
 /// The target with the bounds of the configuration: PostgreSQL itself watches the times of statements.
-fn bounded(config: &Config, target: &Target) -> Target {
+pub(super) fn bounded(config: &Config, target: &Target) -> Target {
     let mut target = target.clone();
     target.connect_timeout = target.connect_timeout.min(config.pool.connect_timeout_ms.duration());
     for (name, limit) in [
@@ -161,7 +165,7 @@ fn bounded(config: &Config, target: &Target) -> Target {
     target
 }
 
-fn pool_limits(config: &Config, connections_max: usize) -> PoolLimits {
+pub(super) fn pool_limits(config: &Config, connections_max: usize) -> PoolLimits {
     let or_never = |limit: Duration| if limit.is_zero() { Duration::MAX } else { limit };
     PoolLimits {
         connections_max,
@@ -186,7 +190,7 @@ pub fn limits(config: &Config) -> Limits {
     }
 }
 
-fn reader_limits(config: &Config) -> sql::Limits {
+pub(super) fn reader_limits(config: &Config) -> sql::Limits {
     sql::Limits {
         statement_bytes_max: config.limits.statement_bytes_max,
         statements_max: config.limits.statements_max,

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::bell::Sessions;
 use super::door::Door;
+use super::insights::Store;
 use super::tools::{Board, Status};
 use crate::cache::{Cache, Freshness};
 use crate::catalog::{Catalog, Knowledge};
@@ -19,7 +20,7 @@ use crate::session::review::{Rulebook, review_text};
 use crate::session::settings::Settings;
 use crate::session::verdict::{Asked, Memory, Reviewed, Verdicts, Versions};
 use crate::session::{Limits as SessionLimits, Origin, Stall};
-use crate::sql::{Limits as ReaderLimits, Rule};
+use crate::sql::{Access, Limits as ReaderLimits, Rule};
 use crate::upstream::catalog::Watch;
 use crate::upstream::posture::Guard;
 use crate::upstream::{Parameters, Pool, SessionFacts};
@@ -34,8 +35,10 @@ pub struct Gateway {
     pub cache: Cache,
     /// Start-up, TLS and authentication of clients.
     pub door: Door,
-    /// The databases on offer, by the name a client asks for.
+    /// The customer databases on offer, by the name a client asks for.
     pub databases: ArcSwap<Databases>,
+    /// The SQL door of the insight store. It is not among the databases: no name leads from one to the other.
+    pub insights: ArcSwapOption<Store>,
     /// All living sessions.
     pub sessions: Arc<Sessions>,
     /// How everything is, the tool database too.
@@ -94,6 +97,8 @@ pub struct Route {
     pub greetings: Mutex<HashMap<Settings, Arc<Greeting>>>,
     /// What sessions begin with that ask for the same parameters.
     pub beginnings: Mutex<HashMap<Vec<(String, String)>, Arc<Beginning>, ahash::RandomState>>,
+    /// What its statements may do at all: a property of where the pool connects to.
+    access: Access,
 }
 
 /// What a session begins with. Sessions that begin alike share it: a login needs no second review of the same
@@ -170,7 +175,8 @@ impl Gateway {
     pub fn pools(&self) -> Vec<PoolGauges> {
         let databases = self.databases.load();
         let mut pools: Vec<PoolGauges> = Vec::new();
-        for database in databases.values() {
+        let store = self.insights.load_full();
+        for database in databases.values().chain(store.as_ref().map(|store| &store.database)) {
             for route in database.all_routes() {
                 let (stats, role) = (route.pool.stats(), route.pool.target().user.clone());
                 if pools.iter().any(|pool| *pool.database == *database.name && pool.role == role) {
@@ -200,13 +206,21 @@ impl Route {
     /// A route through this pool that nobody has taken yet.
     #[must_use]
     pub fn new(guard: Guard, pool: Pool) -> Self {
+        let access = pool.target().access();
         Self {
             pool,
             guard,
             greeting: ArcSwapOption::empty(),
             greetings: Mutex::default(),
             beginnings: Mutex::default(),
+            access,
         }
+    }
+
+    /// What its statements may do at all; nothing changes it.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
     }
 }
 
@@ -253,7 +267,8 @@ impl Database {
     fn review_now(&self, asked: &Asked<'_>) -> Arc<Reviewed> {
         let (catalog, policy) = (self.catalog.current(), self.policy.load());
         let rulebook = Rulebook { limits: &self.reader_limits, catalog: &catalog, policy: &policy };
-        let outcome = review_text(asked, &rulebook);
+        let at_home = self.default_route.access() == asked.scope.access();
+        let outcome = if at_home { review_text(asked, &rulebook) } else { Err(review_failed()) };
         let reviewed = Arc::new(Reviewed::new(*asked, versions(&catalog, &policy), outcome));
         self.verdicts.remember(&reviewed);
         reviewed

@@ -13,9 +13,10 @@ mod permitted;
 mod reach;
 mod rule;
 mod steady;
+mod store;
 
 use crate::catalog::Catalog;
-use crate::sql::{Denial, Statement};
+use crate::sql::{Access, Denial, Statement};
 
 pub use file::{DEFAULT, Mistake, Policy, SettingBounds};
 pub use permitted::Permitted;
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
     pub role: &'a str,
     /// The database the session is connected to.
     pub database: &'a str,
+    /// What the route lets its statements do at all.
+    pub access: Access,
     /// Types that Parse declared for the parameters; zero for "not said".
     pub parameter_types: &'a [u32],
 }
@@ -45,14 +48,25 @@ pub fn review(
     policy: &Policy,
     scope: &Scope<'_>,
 ) -> Result<Permitted, Denial> {
-    let mut case = case::Case::new(statement, text, catalog, policy, scope);
+    let permitted = permit(case::Case::new(statement, text, catalog, policy, scope));
+    match scope.access {
+        Access::Read => permitted,
+        // No policy file opens anything there.
+        Access::Store => {
+            permitted.map_err(|denial| Denial { hint: denial.hint.filter(|hint| !hint.contains("policy")), ..denial })
+        }
+    }
+}
+
+fn permit(mut case: case::Case<'_>) -> Result<Permitted, Denial> {
     rule::kind(&case)?;
     rule::relations(&mut case)?;
+    store::writes(&case)?;
     rule::types(&mut case)?;
     rule::functions(&mut case)?;
     rule::operators(&mut case)?;
     rule::attributes(&mut case)?;
     rule::implied(&mut case)?;
     case.steady_text();
-    Ok(Permitted::new(statement, case.findings, catalog, policy))
+    Ok(Permitted::new(case))
 }

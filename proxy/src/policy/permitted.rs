@@ -2,31 +2,32 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Oid, Volatility};
-use crate::sql::{Kind, Statement, Uses};
+use crate::catalog::{Oid, Volatility};
+use crate::sql::{Access, Kind, Statement, Uses};
 
-use super::Policy;
-use super::case::Findings;
+use super::case::{Case, Findings};
 use super::steady::Unsteady;
 
 /// A statement that may go upstream. Only [`super::review`] can make one.
 #[derive(Debug, Clone)]
 pub struct Permitted {
     statement: Statement,
+    access: Access,
     findings: Findings,
     policy_version: u64,
     catalog_version: u64,
 }
 
 impl Permitted {
-    pub(super) fn new(statement: &Statement, findings: Findings, catalog: &Catalog, policy: &Policy) -> Self {
-        let Statement { kind, span, uses } = statement.clone();
+    pub(super) fn new(case: Case<'_>) -> Self {
+        let Statement { kind, span, uses } = case.statement.clone();
         Self {
             // What the text tells of types has served its turn, and verdicts are remembered.
             statement: Statement { kind, span, uses: Uses { typing: Arc::default(), ..uses } },
-            findings,
-            policy_version: policy.version(),
-            catalog_version: catalog.version(),
+            access: case.scope.access,
+            findings: case.findings,
+            policy_version: case.policy.version(),
+            catalog_version: case.catalog.version(),
         }
     }
 
@@ -34,6 +35,18 @@ impl Permitted {
     #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.statement
+    }
+
+    /// The kind of route that it may run on: upstream connections of the other kind do not take it.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// It reads and does nothing else: not even a lock is left behind.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        self.statement.uses.writes.is_empty() && !self.statement.uses.locks
     }
 
     /// What it is.

@@ -16,6 +16,8 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
     }
     let filled = changes.iter().map(|change| fill(change, values)).collect();
     let Prepared {
+        access,
+        may_be_repeated,
         key,
         plan,
         effect: _,
@@ -30,6 +32,8 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
         client_name,
     } = &**statement;
     Arc::new(Prepared {
+        access: *access,
+        may_be_repeated: *may_be_repeated,
         key: Arc::<StatementKey>::clone(key),
         plan: Plan::clone(plan),
         effect: Effect::Set(filled),

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::BytesMut;
 
-use super::Session;
 use super::op::{Expect, Op};
 use super::scope::{SettingsScope, hasher};
 use super::statement::Prepared;
+use super::{Session, copy, failure};
+use crate::sql::Access;
 use crate::wire::frontend;
 
 /// What a statement on an upstream connection is known by. Two clients share one only when text, parameter types and
@@ -68,6 +69,8 @@ impl Hash for StatementKey {
 /// Prepared statements that live on one upstream connection, named by the gateway.
 #[derive(Debug)]
 pub struct ServerStatements {
+    /// What the connection is for: statements that were reviewed for anything else are not sent on it.
+    access: Access,
     named: HashMap<Arc<StatementKey>, Named, ahash::RandomState>,
     unnamed: Option<Unnamed>,
     /// Names given up and not closed yet.
@@ -104,6 +107,7 @@ struct Pending {
 const NAMED_MAX: usize = 200;
 
 impl Default for ServerStatements {
+    /// Those of a customer connection.
     fn default() -> Self {
         Self::new(NAMED_MAX)
     }
@@ -114,6 +118,7 @@ impl ServerStatements {
     #[must_use]
     pub fn new(named_max: usize) -> Self {
         Self {
+            access: Access::Read,
             named: HashMap::default(),
             unnamed: None,
             given_up: Vec::new(),
@@ -121,6 +126,12 @@ impl ServerStatements {
             next_number: 0,
             clock: 0,
         }
+    }
+
+    /// Those of a connection for that access.
+    #[must_use]
+    pub fn of(access: Access) -> Self {
+        Self { access, ..Self::default() }
     }
 
     /// How many are kept.
@@ -249,10 +260,25 @@ impl Session {
     /// Writes the first queued step for a connection that knows `statements`, and notes what must come back.
     /// Returns the step, for repeating it elsewhere; `None` when nothing is queued.
     pub fn dispatch(&mut self, statements: &mut ServerStatements, out: &mut BytesMut) -> Option<Op> {
-        let op = self.ops.pop_front()?;
+        let op = self.next_step()?;
+        if op.statement().is_some_and(|statement| statement.access != statements.access) {
+            return self.misrouted(statements, out);
+        }
         self.batch_open = !matches!(op, Op::Sync) && (self.batch_open || op.needs_upstream());
         self.send(&op, statements, out);
         Some(op)
+    }
+
+    /// A statement met a connection of the other kind: neither it nor anything else of its batch is sent. Routes are made
+    /// so that this cannot come about.
+    fn misrouted(&mut self, statements: &mut ServerStatements, out: &mut BytesMut) -> Option<Op> {
+        while self.ops.pop_front_if(|op| !matches!(op, Op::Sync)).is_some() {}
+        self.copy_ends();
+        let mut bytes = BytesMut::new();
+        failure::misrouted().put(&mut bytes);
+        let refusal = Op::Refuse(bytes.freeze());
+        self.send(&refusal, statements, out);
+        Some(refusal)
     }
 
     fn send(&mut self, op: &Op, statements: &mut ServerStatements, out: &mut BytesMut) {
@@ -295,6 +321,7 @@ impl Session {
                 self.expect.push_back(Expect::Ready);
             }
             Op::Flush => frontend::put_flush(out),
+            Op::CopyData(_) | Op::CopyDone | Op::CopyFail(_) => copy::put(op, out),
         }
     }
 

@@ -41,6 +41,20 @@ pub fn upstream_lost(detail: Option<String>) -> Report {
     Report { detail, ..report }
 }
 
+/// The same of the insight store, where it matters what became of the last write.
+#[must_use]
+pub fn store_lost(report: Report) -> Report {
+    let message = report.message.replace("the customer database", "the insight store");
+    Report { message, ..report }
+        .hint("The session goes on. Whether the last statement took effect is not known: look before you repeat it.")
+}
+
+/// A statement and a connection of different kinds met.
+#[must_use]
+pub fn misrouted() -> Report {
+    Report::error(SqlState::INTERNAL_ERROR, "the statement was reviewed for another kind of database")
+}
+
 /// What follows the end of a transaction that had moved search_path, in one text: it was reviewed under the path of
 /// that transaction.
 #[must_use]
@@ -119,4 +133,12 @@ pub fn no_parameter(text: &str, position: Option<usize>) -> Report {
 #[must_use]
 pub fn characters_before(text: &str, byte: usize) -> usize {
     text.char_indices().take_while(|(start, _)| *start < byte).count()
+}
+
+/// The message with the client's name of a prepared statement in place of the gateway's.
+pub(super) fn renamed(message: &str, client_name: &str) -> Option<String> {
+    let (before, rest) = message.split_once("prepared statement \"")?;
+    let (server_name, after) = rest.split_once('"')?;
+    let differs = server_name != client_name;
+    differs.then(|| format!("{before}prepared statement \"{client_name}\"{after}"))
 }

@@ -11,6 +11,13 @@ use super::simple::OwnBlock;
 use crate::wire::backend::{Report, TransactionStatus};
 
 impl Session {
+    /// Whether a batch was sent whose end is still to be answered.
+    #[must_use]
+    pub fn owes_ready(&self) -> bool {
+        self.expect.iter().any(|expect| matches!(expect, Expect::Ready | Expect::Replay))
+            || self.ops.iter().any(|op| matches!(op, Op::Sync))
+    }
+
     /// The connection is gone. What was outstanding failed; the session itself goes on. Every batch that is
     /// outstanding is answered with `report`, so that each Sync has its ReadyForQuery.
     pub fn upstream_gone(&mut self, report: &Report, out: &mut BytesMut) {
@@ -90,9 +97,13 @@ impl Session {
                 | Op::DescribeStatement { .. }
                 | Op::DescribePortal { .. }
                 | Op::Execute { .. }
+                | Op::CopyData(_)
+                | Op::CopyDone
+                | Op::CopyFail(_)
                 | Op::ClosePortal { .. } => rest = true,
             }
         }
+        self.copy_ends();
         self.undo(undone);
         (batches, rest)
     }

@@ -5,6 +5,7 @@
 //! replayed from a text file.
 
 mod bound;
+mod copy;
 pub mod dispatch;
 pub mod failure;
 mod fold;
@@ -35,8 +36,9 @@ pub use relay::{Relay, UpstreamFault};
 pub use statement::Prepared;
 pub use verdict::Stall;
 
-use crate::sql::Denial;
+use crate::sql::{Access, Denial};
 use crate::wire::backend::{Report, TransactionStatus};
+use copy::CopyIn;
 use held::Held;
 use op::{Bound, Expect, Undo};
 use scope::SettingsScope;
@@ -47,6 +49,8 @@ use verdict::Reviewed;
 /// What a session is born with.
 #[derive(Debug, Clone)]
 pub struct Seed {
+    /// What its route lets statements do at all.
+    pub access: Access,
     /// The database the client asked for.
     pub database: Arc<str>,
     /// The role its statements run as upstream.
@@ -73,7 +77,7 @@ pub struct Origin {
 impl From<Seed> for Origin {
     fn from(seed: Seed) -> Self {
         let ledger = Ledger::new(Arc::clone(&seed.settings));
-        let scope = SettingsScope::new(&seed.database, &seed.role, &seed.default_search_path, &ledger);
+        let scope = SettingsScope::new(&seed, &ledger);
         Self { scope: Arc::new(scope), seed }
     }
 }
@@ -149,6 +153,7 @@ pub struct Session {
     remembered_count: u64,
     ops: VecDeque<Op>,
     expect: VecDeque<Expect>,
+    copy_in: CopyIn,
     ended: bool,
 }
 
@@ -192,6 +197,7 @@ impl Session {
             remembered_count: 0,
             ops: VecDeque::new(),
             expect: VecDeque::new(),
+            copy_in: CopyIn::default(),
             ended: false,
         }
     }
@@ -258,6 +264,7 @@ impl Session {
             || self.unsettled
             || self.own_block != OwnBlock::None
             || (self.held.is_some() && !self.is_quiet())
+            || self.copy_in.decides()
             || outstanding > BATCHES_OUTSTANDING_MAX
     }
 
@@ -313,17 +320,13 @@ impl Session {
                 | Op::DescribeStatement { .. }
                 | Op::DescribePortal { .. }
                 | Op::Execute { .. }
+                | Op::CopyData(_)
+                | Op::CopyDone
+                | Op::CopyFail(_)
                 | Op::ClosePortal { .. } => return true,
             }
         }
         false
-    }
-
-    /// Whether a batch was sent whose end is still to be answered.
-    #[must_use]
-    pub fn owes_ready(&self) -> bool {
-        self.expect.iter().any(|expect| matches!(expect, Expect::Ready | Expect::Replay))
-            || self.ops.iter().any(|op| matches!(op, Op::Sync))
     }
 
     /// Everything outstanding was decided: what is ahead is what is confirmed.
@@ -337,8 +340,7 @@ impl Session {
     }
 
     fn rescope(&mut self) {
-        let Seed { database, role, default_search_path, .. } = &self.origin.seed;
-        let scope = SettingsScope::new(database, role, default_search_path, &self.ahead);
+        let scope = SettingsScope::new(&self.origin.seed, &self.ahead);
         // Back where it started, it is what others started with too: known by its address.
         let origin = &self.origin.scope;
         self.scope = if scope == **origin { Arc::clone(origin) } else { Arc::new(scope) };

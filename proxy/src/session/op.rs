@@ -35,6 +35,12 @@ pub enum Op {
     Execute { portal: String, rows_max: i32, effect: Effect, shift: usize, answer: Answer },
     /// Close a portal.
     ClosePortal { portal: String },
+    /// The client's rows of a COPY FROM STDIN: one CopyData.
+    CopyData(Bytes),
+    /// The end of its rows.
+    CopyDone,
+    /// The client, or the gateway in its place, gives the copy up.
+    CopyFail(String),
     /// End of a batch.
     Sync,
     /// Ask for what is outstanding.
@@ -53,8 +59,40 @@ impl Op {
             | Self::DescribeStatement { .. }
             | Self::DescribePortal { .. }
             | Self::Execute { .. }
+            | Self::CopyData(_)
+            | Self::CopyDone
+            | Self::CopyFail(_)
             | Self::ClosePortal { .. } => true,
         }
+    }
+
+    /// The statement that it brings to the upstream.
+    pub(super) fn statement(&self) -> Option<&Prepared> {
+        match self {
+            Self::Parse { statement, .. } | Self::Bind { statement, .. } | Self::DescribeStatement { statement } => {
+                Some(statement)
+            }
+            Self::Local(_)
+            | Self::Show { .. }
+            | Self::Refuse(_)
+            | Self::Undo(_)
+            | Self::Fail
+            | Self::DescribePortal { .. }
+            | Self::Execute { .. }
+            | Self::ClosePortal { .. }
+            | Self::CopyData(_)
+            | Self::CopyDone
+            | Self::CopyFail(_)
+            | Self::Sync
+            | Self::Flush => None,
+        }
+    }
+
+    /// Whether it may be sent a second time where the first brought no answer: a read may, a write never.
+    #[must_use]
+    pub fn may_be_repeated(&self) -> bool {
+        let copies = matches!(self, Self::CopyData(_) | Self::CopyDone | Self::CopyFail(_));
+        !copies && self.statement().is_none_or(|statement| statement.may_be_repeated)
     }
 }
 
@@ -115,6 +153,8 @@ pub enum Effect {
     CloseCursor(Option<String>),
     /// PREPARE, or DEALLOCATE of what it made: what comes next is read when it is decided.
     SqlPrepare(String),
+    /// COPY FROM STDIN: the client's rows come next.
+    CopyIn,
 }
 
 /// One setting that moves.

@@ -167,12 +167,13 @@ impl Session {
 
     fn push_execute(&mut self, portal: &str, rows_max: i32, effect: Effect, (shift, answer): (usize, Answer)) {
         self.foresee(&effect);
+        self.note_copy(&effect);
         self.ops.push_back(Op::Execute { portal: portal.to_owned(), rows_max, effect, shift, answer });
     }
 
     /// Takes an effect into account for what is reviewed next, before PostgreSQL has confirmed it.
     pub(super) fn foresee(&mut self, effect: &Effect) {
-        if *effect == Effect::None {
+        if matches!(effect, Effect::None | Effect::CopyIn) {
             return;
         }
         self.batch_changes = true;
@@ -288,6 +289,8 @@ impl Session {
     /// The gateway's own statement in the client's stream: its answers are kept from the client, its errors are not.
     pub(super) fn run_own(&mut self, sql: &str, effect: Effect) {
         let statement = Arc::new(Prepared {
+            access: self.origin.seed.access,
+            may_be_repeated: true,
             key: Arc::new(StatementKey::new(sql.into(), Arc::from([]), Arc::clone(&self.scope), 0)),
             plan: Plan::Upstream,
             effect: effect.clone(),
@@ -326,7 +329,8 @@ impl Session {
 
 /// Whether PostgreSQL resolves the names of a statement when it runs.
 fn is_analysed_late(kind: &Kind) -> bool {
-    matches!(kind, Kind::CopyToStdout | Kind::Prepare { .. } | Kind::Explain { .. } | Kind::DeclareCursor { .. })
+    let copies = matches!(kind, Kind::CopyToStdout | Kind::CopyFromStdin { .. });
+    copies || matches!(kind, Kind::Prepare { .. } | Kind::Explain { .. } | Kind::DeclareCursor { .. })
 }
 
 fn quote_name(name: &str) -> String {
@@ -346,6 +350,6 @@ pub(super) fn apply(ledger: &mut Ledger, effect: &Effect) {
         Effect::Savepoint(name) => ledger.savepoint(name),
         Effect::Release(name) => ledger.release(name),
         Effect::RollbackTo(name) => ledger.rollback_to(name),
-        Effect::None | Effect::Hold(_) | Effect::CloseCursor(_) | Effect::SqlPrepare(_) => {}
+        Effect::None | Effect::CopyIn | Effect::Hold(_) | Effect::CloseCursor(_) | Effect::SqlPrepare(_) => {}
     }
 }

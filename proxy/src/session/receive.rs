@@ -29,6 +29,10 @@ impl Session {
         if self.skipping && !matches!(frame.tag, b'S' | b'X') {
             return Ok(());
         }
+        if self.copies_in() {
+            self.copy_frame(frame);
+            return Ok(());
+        }
         if matches!(frame.tag, b'Q' | b'F') && self.batch_is_undecided() {
             self.hold(Held::Whole(frame.clone()));
             return Ok(());
@@ -88,6 +92,9 @@ impl Session {
     pub fn oversized(&mut self, tag: u8, bytes_max: usize) {
         if self.skipping && tag != b'S' {
             return;
+        }
+        if self.copies_in() {
+            return self.fail_copy(&format!("message is too long: the gateway accepts at most {bytes_max} bytes"));
         }
         let report = Report::error(SqlState::PROGRAM_LIMIT_EXCEEDED, "message is too long")
             .detail(format!("The gateway accepts at most {bytes_max} bytes in a message of this type."));
@@ -241,6 +248,8 @@ impl Session {
         }
         let text = if chain { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
         Arc::new(Prepared {
+            access: self.origin.seed.access,
+            may_be_repeated: true,
             key: Arc::new(prepared.key.with_text(text.into())),
             plan: Plan::Upstream,
             effect: Effect::EndTransaction { commit: false, chain },
@@ -313,7 +322,14 @@ impl Session {
         let alone = reviewed.outcome.as_ref().is_ok_and(|all| all.len() == 1);
         let hot = reviewed.use_again();
         let startup = self.ahead.startup();
-        let (key, shift) = match statement::rewritten(&read.kind, startup) {
+        let access = permitted.access();
+        let base = if alone { 0 } else { read.span.start };
+        let own = statement::rewritten(&read.kind, access, startup);
+        let own = own.or_else(|| {
+            let text = if alone { &*reviewed.text } else { reviewed.text.get(read.span.clone())? };
+            statement::copying_into_view(text, permitted, base)
+        });
+        let (key, shift) = match own {
             Some(text) => (Arc::new(reviewed.key_of(text.into())), 0),
             None if alone => (Arc::clone(reviewed.key()), 0),
             None => {
@@ -323,9 +339,11 @@ impl Session {
             }
         };
         Prepared {
+            access,
+            may_be_repeated: statement::may_be_repeated(permitted),
             key,
             plan: own::command(&read.kind).map_or_else(|| statement::plan(&read.kind), Plan::Local),
-            effect: statement::effect(read),
+            effect: statement::effect(read, access),
             shift,
             ends_transaction: statement::ends_transaction(&read.kind),
             returns_rows: statement::returns_rows(&read.kind),
@@ -340,6 +358,8 @@ impl Session {
 
     fn empty(&self, reviewed: &Arc<Reviewed>, name: &str) -> Prepared {
         Prepared {
+            access: self.origin.seed.access,
+            may_be_repeated: true,
             key: Arc::new(reviewed.key_of("".into())),
             plan: Plan::Empty,
             effect: Effect::None,

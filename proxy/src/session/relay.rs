@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::dispatch::ServerStatements;
 use super::op::{Answer, Effect, Expect, Op};
-use super::{Session, portal};
+use super::{Session, failure, portal, settings};
 use crate::wire::backend::{self, Fields, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
 
@@ -33,10 +33,6 @@ pub enum UpstreamFault {
     /// A kept plan no longer fits the tables; nothing of this batch was answered yet.
     StalePlan,
 }
-
-/// Settings that must not move on an upstream connection, with the only value they may have (wall 5).
-const PINNED: &[(&str, &str)] =
-    &[("client_encoding", "UTF8"), ("standard_conforming_strings", "on"), ("default_transaction_read_only", "on")];
 
 impl Session {
     /// Rows of the statement that is answered now pass without being looked at.
@@ -89,6 +85,10 @@ impl Session {
             (b'3', Expect::CloseStatement { .. }) => Relay::Swallow,
             (b'T' | b'n', Expect::DescribeStatement) | (b'T', Expect::DescribePortal { .. }) => Relay::Forward,
             (b'n', Expect::DescribePortal { answer_no_data }) => forward(answer_no_data),
+            (b'G', expected @ Expect::Execute { answer: Answer::Whole, .. }) => {
+                self.expect.push_front(expected);
+                if self.copy_begins() { Relay::Forward } else { out_of_place(tag) }
+            }
             (b'C', Expect::Execute { effect, answer, .. }) => {
                 self.completed(effect, body);
                 if let Answer::Tagged(tag) = answer {
@@ -139,7 +139,12 @@ impl Session {
                 self.failed_here = false;
                 self.cursors_outlive(commit);
             }
-            Effect::None | Effect::Set(_) | Effect::Savepoint(_) | Effect::Release(_) | Effect::SqlPrepare(_) => {}
+            Effect::None
+            | Effect::CopyIn
+            | Effect::Set(_)
+            | Effect::Savepoint(_)
+            | Effect::Release(_)
+            | Effect::SqlPrepare(_) => {}
         }
     }
 
@@ -174,7 +179,7 @@ impl Session {
     /// client sent, and a prepared statement has the client's name.
     fn in_the_client_s_names(&self, fields: &Fields<'_>, shift: usize) -> Option<BytesMut> {
         let renamed = match (self.expect.front(), fields.field(b'M')) {
-            (Some(Expect::Bind { statement, .. }), Some(message)) => renamed(message, &statement.client_name),
+            (Some(Expect::Bind { statement, .. }), Some(message)) => failure::renamed(message, &statement.client_name),
             _ => None,
         };
         if renamed.is_none() && (shift == 0 || fields.field(b'P').is_none()) {
@@ -243,6 +248,7 @@ impl Session {
             let skipped = self.ops.drain(..queued_sync.unwrap_or(self.ops.len()));
             undone.extend(skipped.filter_map(|op| if let Op::Undo(undo) = op { Some(undo) } else { None }));
         }
+        self.copy_ends();
         self.undo(undone);
     }
 
@@ -331,7 +337,9 @@ impl Session {
 
     fn parameter_status(&mut self, body: &[u8]) -> Relay {
         match backend::decode_parameter_status(body) {
-            Ok((name, value)) if moved(name, value) => Relay::Fault(UpstreamFault::SettingMoved(name.to_owned())),
+            Ok((name, value)) if settings::has_moved(self.origin.seed.access, name, value) => {
+                Relay::Fault(UpstreamFault::SettingMoved(name.to_owned()))
+            }
             Ok(_) => Relay::Forward,
             Err(_) => Relay::Fault(UpstreamFault::OutOfPlace(b'S')),
         }
@@ -363,16 +371,4 @@ impl Session {
 
 fn out_of_place(tag: u8) -> Relay {
     Relay::Fault(UpstreamFault::OutOfPlace(tag))
-}
-
-/// The message with the client's name of a prepared statement in place of the gateway's.
-fn renamed(message: &str, client_name: &str) -> Option<String> {
-    let (before, rest) = message.split_once("prepared statement \"")?;
-    let (server_name, after) = rest.split_once('"')?;
-    let differs = server_name != client_name;
-    differs.then(|| format!("{before}prepared statement \"{client_name}\"{after}"))
-}
-
-fn moved(name: &str, value: &str) -> bool {
-    PINNED.iter().any(|(pinned, only)| *pinned == name && *only != value)
 }

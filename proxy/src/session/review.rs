@@ -23,7 +23,7 @@ pub struct Rulebook<'a> {
 /// # Errors
 /// The first denial; nothing of a text runs when any of it is denied.
 pub fn review_text(asked: &Asked<'_>, rulebook: &Rulebook<'_>) -> Result<Vec<Permitted>, Denial> {
-    let statements = sql::read(asked.text, rulebook.limits)?;
+    let statements = sql::read_for(asked.text, rulebook.limits, asked.scope.access())?;
     let mut path = Path::new(asked.scope);
     let mut permitted = Vec::with_capacity(statements.len());
     for (index, statement) in statements.iter().enumerate() {
@@ -76,6 +76,8 @@ impl<'a> Path<'a> {
                 return Err(unsettled(statement));
             }
             Kind::Select
+            | Kind::Modify { .. }
+            | Kind::CopyFromStdin { .. }
             | Kind::Explain { .. }
             | Kind::CopyToStdout
             | Kind::Show { .. }
@@ -114,6 +116,12 @@ impl SettingsScope {
     /// The scope as the policy takes it.
     #[must_use]
     pub fn for_policy<'a>(&'a self, parameter_types: &'a [u32]) -> Scope<'a> {
-        Scope { search_path: self.search_path(), role: self.role(), database: self.database(), parameter_types }
+        Scope {
+            search_path: self.search_path(),
+            role: self.role(),
+            database: self.database(),
+            access: self.access(),
+            parameter_types,
+        }
     }
 }

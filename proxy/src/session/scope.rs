@@ -5,12 +5,15 @@ use std::sync::{Arc, LazyLock};
 
 use ahash::RandomState;
 
+use super::Seed;
 use super::settings::{Ledger, Settings, meaningful};
+use crate::sql::Access;
 
 /// The surroundings of a text. A verdict, a prepared statement and a cached answer hold only in the scope they were
 /// made in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsScope {
+    access: Access,
     database: Arc<str>,
     role: Arc<str>,
     search_path: Vec<String>,
@@ -32,10 +35,10 @@ impl Hash for SettingsScope {
 }
 
 impl SettingsScope {
-    /// The scope of a session whose settings stand like this. `default_path` is the role's own search_path, in the
-    /// spelling of SHOW.
+    /// The scope of a session whose settings stand like this.
     #[must_use]
-    pub fn new(database: &Arc<str>, role: &Arc<str>, default_path: &str, ledger: &Ledger) -> Self {
+    pub fn new(seed: &Seed, ledger: &Ledger) -> Self {
+        let Seed { access, database, role, default_search_path: default_path, .. } = seed;
         let path = |settings: &Settings| match settings.get(SEARCH_PATH) {
             Some(right_side) => split_literals(right_side),
             None => split_names(default_path),
@@ -45,6 +48,7 @@ impl SettingsScope {
         // Equality looks at everything; for the hash the path is telling enough.
         let hash = hasher().hash_one((role, &search_path));
         Self {
+            access: *access,
             database: Arc::clone(database),
             role: Arc::clone(role),
             search_path,
@@ -53,6 +57,12 @@ impl SettingsScope {
             is_settled: ledger.is_settled(SEARCH_PATH),
             settings: meaningful(&settings),
         }
+    }
+
+    /// What the route lets statements do at all.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
     }
 
     /// What RESET search_path returns to.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::scope::split_names;
-use crate::sql::{SetScope, SetValue};
+use crate::sql::{Access, SetScope, SetValue};
 
 /// Setting name (lower case) to the right side of its SET, ready to be sent: `'UTC'`, `'a', 'b'`.
 pub type Settings = BTreeMap<String, String>;
@@ -22,10 +22,25 @@ const WITHOUT_MEANING: &[&str] = &[
     "lock_timeout",
     "statement_timeout",
     "transaction_timeout",
+    // Who writes into the insight store.
+    "vitrine.actor",
 ];
 
 /// Merged rather than replaced by a SET.
 const DATE_STYLE: &str = "datestyle";
+
+/// Settings that must not move on an upstream connection, with the only value they may have (wall 5).
+const PINNED: &[(&str, &str)] = &[("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+/// On connections to a customer database, besides.
+const PINNED_FOR_READING: (&str, &str) = ("default_transaction_read_only", "on");
+/// On connections to the insight store, besides: it would rise with the role.
+const PINNED_IN_STORE: (&str, &str) = ("is_superuser", "off");
+
+/// Whether a setting that the walls stand on has moved, as the upstream reports it.
+pub(super) fn has_moved(access: Access, name: &str, value: &str) -> bool {
+    let besides = if access == Access::Read { PINNED_FOR_READING } else { PINNED_IN_STORE };
+    PINNED.iter().chain(&[besides]).any(|(pinned, only)| *pinned == name && *only != value)
+}
 
 /// The right side of SET in its canonical spelling; `None` for DEFAULT.
 #[must_use]

@@ -10,7 +10,7 @@ use super::statement::{Plan, Prepared};
 use super::verdict::{Reviewed, Verdicts};
 use super::{Session, Stall, UpstreamFault, failure};
 use crate::policy::Permitted;
-use crate::sql::{Kind, SetScope};
+use crate::sql::{Access, Kind, SetScope};
 use crate::wire::backend::{self, Report, TransactionStatus};
 use crate::wire::frontend::NO_VALUES_TEXT_RESULTS;
 
@@ -46,7 +46,8 @@ impl Session {
         match &reviewed.outcome {
             Ok(permitted) if permitted.is_empty() => self.local(backend::EMPTY_QUERY),
             Ok(permitted) if wants_block && self.status == TransactionStatus::Idle => {
-                self.run_own("BEGIN READ ONLY", Effect::None);
+                let begin = if self.origin.seed.access == Access::Read { "BEGIN READ ONLY" } else { "BEGIN" };
+                self.run_own(begin, Effect::None);
                 self.run_all(statements, permitted);
                 if !self.skipping {
                     self.run_own("COMMIT", Effect::None);
@@ -109,6 +110,7 @@ impl Session {
             Plan::Local(command) => self.command(&command.clone(), true),
             Plan::Upstream => {
                 self.foresee(&prepared.effect);
+                self.note_copy(&prepared.effect);
                 let portal = String::new;
                 self.ops.push_back(Op::Bind {
                     statement: Arc::clone(&prepared),

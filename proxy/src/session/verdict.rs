@@ -228,8 +228,9 @@ impl Asked<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::Seed;
     use crate::session::settings::{Ledger, Settings};
-    use crate::sql::Rule;
+    use crate::sql::{Access, Rule};
     use crate::wire::sqlstate::SqlState;
 
     /// A client chooses its search_path: what is remembered under long ones counts with them.
@@ -239,8 +240,18 @@ mod tests {
         let scopes: Vec<Arc<SettingsScope>> = (0..200)
             .map(|number| {
                 let path = format!("'{number}{}'", "x".repeat(64 << 10));
-                let ledger = Ledger::new(Settings::from([("search_path".to_owned(), path)]));
-                Arc::new(SettingsScope::new(&"d".into(), &"r".into(), "public", &ledger))
+                let settings = Arc::new(Settings::from([("search_path".to_owned(), path)]));
+                let seed = Seed {
+                    access: Access::Read,
+                    database: "d".into(),
+                    role: "r".into(),
+                    default_search_path: "public".into(),
+                    settings: Arc::clone(&settings),
+                    own: Arc::default(),
+                    staleness_max: "0ms".into(),
+                    limits: Default::default(),
+                };
+                Arc::new(SettingsScope::new(&seed, &Ledger::new(settings)))
             })
             .collect();
         let asked = |scope| Asked { text: "SELECT 1", parameter_types: &[], scope };

@@ -33,7 +33,7 @@ fn disagreement(what: String, position: Option<usize>) -> Denial {
 }
 
 fn statement(reading: &Reading, finding: &Finding) -> Result<(), String> {
-    let Finding { kind, relations: _, tables: _, functions: _, foreign } = finding;
+    let Finding { kind, relations: _, tables: _, functions: _, writes: _, locks, foreign } = finding;
     if let Some(what) = foreign {
         return Err(format!("one sees {what}"));
     }
@@ -42,7 +42,30 @@ fn statement(reading: &Reading, finding: &Finding) -> Result<(), String> {
         return Err(format!("one sees {expected:?}, the other {kind:?}"));
     }
     relations(reading, finding)?;
+    writes(reading, finding)?;
+    if *locks != reading.statement.uses.locks {
+        return Err("only one sees rows being locked".to_owned());
+    }
     functions(reading, finding)
+}
+
+/// Both see the same tables written, in the same ways: for a customer database, none.
+fn writes(reading: &Reading, finding: &Finding) -> Result<(), String> {
+    let uses = &reading.statement.uses;
+    let mut written = HashSet::new();
+    for write in &uses.writes {
+        let Some(relation) = uses.relations.get(write.relation) else {
+            return Err("one sees nothing written".to_owned());
+        };
+        written.insert((write.action, (relation.schema.clone(), relation.name.clone())));
+    }
+    let found: HashSet<_> = finding.writes.iter().cloned().collect();
+    match written.symmetric_difference(&found).next() {
+        Some((action, (schema, name))) => {
+            Err(format!("only one sees {action:?} on relation {}", spell(schema.as_deref(), name)))
+        }
+        None => Ok(()),
+    }
 }
 
 fn relations(reading: &Reading, finding: &Finding) -> Result<(), String> {
@@ -110,7 +133,9 @@ fn spell(schema: Option<&str>, name: &str) -> String {
 fn coarse(kind: &Kind) -> Coarse {
     match kind {
         Kind::Select => Coarse::Select,
-        Kind::Explain { analyze: _, generic_plan: _, inner: _ } => Coarse::Explain,
+        Kind::Modify { action, returning: _ } => Coarse::Modify(*action),
+        Kind::CopyFromStdin { target: _ } => Coarse::CopyFrom,
+        Kind::Explain { analyze: _, generic_plan: _, costs: _, inner: _ } => Coarse::Explain,
         Kind::CopyToStdout => Coarse::Copy,
         Kind::Show { name: _ } => Coarse::Show,
         Kind::Set { name: _, scope: _, value: _ } => Coarse::Set,

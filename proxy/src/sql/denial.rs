@@ -113,6 +113,8 @@ pub enum Rule {
     AttributeCall,
     /// A result built out of constants that would not fit in memory (54000).
     ConstantBomb,
+    /// What would show, or reach for, what belongs to another tenant of the insight store (42501).
+    Tenant,
     /// A statement of a kind the session cannot keep safe or does not offer (0A000).
     UnsupportedStatement,
 }
@@ -147,6 +149,7 @@ impl Rule {
         Self::View,
         Self::AttributeCall,
         Self::ConstantBomb,
+        Self::Tenant,
         Self::UnsupportedStatement,
     ];
 
@@ -181,6 +184,7 @@ impl Rule {
             Self::View => "view",
             Self::AttributeCall => "attribute_call",
             Self::ConstantBomb => "constant_bomb",
+            Self::Tenant => "tenant",
             Self::UnsupportedStatement => "unsupported_statement",
         }
     }

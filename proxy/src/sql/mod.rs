@@ -2,6 +2,7 @@
 //!
 //! **Architecture invariant:** nothing in here knows a catalog, a policy, a socket or a clock: text in, values out.
 
+mod access;
 mod agree;
 mod denial;
 mod gauge;
@@ -13,13 +14,14 @@ mod shape;
 mod statement;
 mod typing;
 
+pub use access::Access;
 pub use denial::{Denial, Rule};
 pub use limits::Limits;
 pub use shape::{fingerprint, shape};
 pub use statement::{
     Assigned, Assignment, Conversion, ConversionSource, DiscardTarget, FieldRef, FieldSource, FunctionRef,
-    IsolationLevel, Kind, OperatorRef, RelationRef, SetScope, SetValue, Statement, TransactionModes, TypeRef, Uses,
-    says_now,
+    IsolationLevel, Kind, Modification, OperatorRef, RelationRef, SetScope, SetValue, Statement, TransactionModes,
+    TypeRef, Uses, WriteRef, says_now,
 };
 
 pub use typing::{Derived, Output, Shape, Sight, Site, Term, Typing};
@@ -34,17 +36,25 @@ use crate::wire::sqlstate::SqlState;
 /// A [`Denial`] when the text is not PostgreSQL's grammar, reaches a limit, holds a statement that can never be
 /// permitted, or is not the same to both readers.
 pub fn read(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
+    read_for(text, limits, Access::Read)
+}
+
+/// The same for a route of that access.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(text: &str, limits: &Limits, access: Access) -> Result<Vec<Statement>, Denial> {
     let depth = gauge::measure(text, limits)?;
     if depth.own_thread {
         return std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("sql reader".to_owned()).stack_size(depth.stack_bytes);
-            let reader = thread.spawn_scoped(scope, || read_twice(text, limits)).map_err(|_| no_stack())?;
+            let reader = thread.spawn_scoped(scope, || read_twice(text, limits, access)).map_err(|_| no_stack())?;
             reader.join().unwrap_or_else(|_| Err(unreadable()))
         });
     }
     // Neither reader is ours: a panic in one of them refuses the text and nothing else.
     stacker::maybe_grow(depth.stack_bytes, depth.stack_bytes, || {
-        catch_unwind(|| read_twice(text, limits)).unwrap_or_else(|_| Err(unreadable()))
+        catch_unwind(|| read_twice(text, limits, access)).unwrap_or_else(|_| Err(unreadable()))
     })
 }
 
@@ -52,8 +62,8 @@ fn no_stack() -> Denial {
     Denial::new(Rule::Limit, SqlState::OUT_OF_MEMORY, "out of memory").detail("no stack for a deeply nested statement")
 }
 
-fn read_twice(text: &str, limits: &Limits) -> Result<Vec<Statement>, Denial> {
-    let readings = grammar::read(text, limits)?;
+fn read_twice(text: &str, limits: &Limits, access: Access) -> Result<Vec<Statement>, Denial> {
+    let readings = grammar::read(text, limits, access)?;
     if let Some(findings) = second::read(text) {
         agree::agree(&readings, &findings)?;
     }

@@ -21,8 +21,12 @@ pub struct Statement {
 pub enum Kind {
     /// SELECT, VALUES, TABLE, WITH … SELECT.
     Select,
-    /// EXPLAIN of another permitted kind (`Select`, `DeclareCursor` or `Execute`).
-    Explain { analyze: bool, generic_plan: bool, inner: Box<Kind> },
+    /// INSERT, UPDATE or DELETE, with WITH and RETURNING: in the insight store alone.
+    Modify { action: Modification, returning: bool },
+    /// COPY table FROM STDIN: in the insight store alone. `target` is where the table's name stands in the text.
+    CopyFromStdin { target: Range<usize> },
+    /// EXPLAIN of another permitted kind (`Select`, `Modify`, `DeclareCursor` or `Execute`); `costs` shows estimates.
+    Explain { analyze: bool, generic_plan: bool, costs: bool, inner: Box<Kind> },
     /// COPY (query) TO STDOUT or COPY table TO STDOUT.
     CopyToStdout,
     /// SHOW name; `all` for SHOW ALL; lower case as PostgreSQL folds it.
@@ -67,6 +71,14 @@ pub enum Kind {
     Unlisten { name: Option<String> },
 }
 
+/// What is done to rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Modification {
+    Insert,
+    Update,
+    Delete,
+}
+
 /// SET or SET SESSION against SET LOCAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SetScope {
@@ -85,11 +97,13 @@ pub enum SetValue {
     List(Vec<String>),
 }
 
-/// Transaction modes of BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS. READ WRITE never gets this far.
+/// Transaction modes of BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS. READ WRITE gets this far for the insight
+/// store alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TransactionModes {
     pub isolation: Option<IsolationLevel>,
     pub read_only: bool,
+    pub read_write: bool,
     pub deferrable: Option<bool>,
     /// SET TRANSACTION SNAPSHOT 'id'.
     pub snapshot: Option<String>,
@@ -117,8 +131,13 @@ pub enum DiscardTarget {
 /// quoted and U&"" ones: decoded) and cut at 63 bytes as PostgreSQL cuts them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Uses {
-    /// Relations read, common table expressions excluded by PostgreSQL's own scoping rules.
+    /// Relations named, common table expressions excluded by PostgreSQL's own scoping rules: all that are read, and the
+    /// targets of `writes`.
     pub relations: Vec<RelationRef>,
+    /// What is written; empty for whatever a customer database may be asked.
+    pub writes: Vec<WriteRef>,
+    /// Rows are locked: FOR UPDATE and its weaker forms. Never for a customer database.
+    pub locks: bool,
     /// Functions, aggregates and window functions called by name, wherever they stand.
     pub functions: Vec<FunctionRef>,
     /// Operators used: written ones, those of BETWEEN, IN, LIKE, SIMILAR TO, DISTINCT FROM, NULLIF, ANY/ALL, row comparison,
@@ -219,6 +238,14 @@ pub struct RelationRef {
     pub name: String,
     pub only: bool,
     pub position: Option<usize>,
+}
+
+/// A relation whose rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WriteRef {
+    /// Index into [`Uses::relations`].
+    pub relation: usize,
+    pub action: Modification,
 }
 
 /// A call by name.

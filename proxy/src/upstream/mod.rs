@@ -17,4 +17,4 @@ pub use connect::{ConnectError, PINNED, ServerError, connect};
 pub use connection::{BackendKey, Connection, Health, Parameters, SessionFacts, UpstreamIo};
 pub use pool::{Lease, Pool, PoolError, PoolLimits, PoolStats, Settings};
 pub use sql_client::{SqlConnect, sql_client, sql_pool};
-pub use target::{ChannelBinding, Endpoint, Identity, Roots, Secret, SslMode, Target, TargetError, Tls};
+pub use target::{ChannelBinding, Endpoint, Identity, Roots, STORE_ROLE, Secret, SslMode, Target, TargetError, Tls};

@@ -34,7 +34,7 @@ pub enum FrontendMessage<'a> {
     Terminate,
     /// The fast path: never permitted.
     FunctionCall,
-    /// COPY data from the client: never permitted; stray ones are ignored as PostgreSQL ignores them.
+    /// COPY data from the client, outside of a COPY FROM STDIN: ignored as PostgreSQL ignores it.
     CopyFromClient,
     /// A password or SASL message after start-up: out of place.
     Password,
@@ -141,6 +141,21 @@ pub fn put_parse(out: &mut BytesMut, name: &str, sql: &str, parameter_types: &[u
             out.put_u32(*oid);
         }
     });
+}
+
+/// CopyData: rows of a COPY FROM STDIN.
+pub fn put_copy_data(out: &mut BytesMut, rows: &[u8]) {
+    put_frame(out, b'd', |out| out.extend_from_slice(rows));
+}
+
+/// CopyDone.
+pub fn put_copy_done(out: &mut BytesMut) {
+    put_frame(out, b'c', |_| {});
+}
+
+/// CopyFail, with the reason that the server's error repeats.
+pub fn put_copy_fail(out: &mut BytesMut, reason: &str) {
+    put_frame(out, b'f', |out| put_string(out, reason));
 }
 
 /// Bind, with `values` as decoded by [`FrontendMessage::Bind`].

@@ -204,6 +204,7 @@ fn a_pool_that_is_held_serves_nothing_from_memory() {
     let why = vitrine::upstream::PoolError::Held {
         sqlstate: vitrine::wire::sqlstate::SqlState::INSUFFICIENT_PRIVILEGE,
         reason: "the role can write".into(),
+        hint: None,
     };
     two_roles.stage.front.database.default_route.pool.hold(Some(why));
     let refused = ask(&mut one, &sql);

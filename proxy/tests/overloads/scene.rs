@@ -239,6 +239,7 @@ impl Scene {
         let schema = self.schemas[name].first().unwrap().clone();
         let reviewer = self.reviewer.as_ref().unwrap();
         let scope = Scope {
+            access: vitrine::sql::Access::Read,
             search_path: std::slice::from_ref(&schema),
             role: "looker",
             database: "postgres",

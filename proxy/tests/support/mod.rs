@@ -10,13 +10,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use vitrine::cache::Cache;
 use vitrine::cache::freshness::{self, Freshness};
 use vitrine::demo::postgres::{Options, Server};
 use vitrine::gateway::bell::Sessions;
 use vitrine::gateway::client;
 use vitrine::gateway::door::{Auth, Door, DoorRules, Peer, Users};
+use vitrine::gateway::insights::Store;
 use vitrine::gateway::offer;
 use vitrine::gateway::state::{Database, Gateway, Limits, Route};
 use vitrine::policy::Policy;
@@ -95,9 +96,11 @@ pub async fn front_with(
         startup_timeout: Duration::from_secs(10),
         ..DoorRules::default()
     };
+    let insights = Store::of(&config, None).unwrap();
     let gateway = Arc::new(Gateway {
         cache: Cache::new(offer::store_limits(&config)),
         config,
+        insights: ArcSwapOption::from_pointee(insights),
         metrics: Default::default(),
         door: Door::new(rules, Users::new(Default::default()), None).unwrap(),
         databases: ArcSwap::from_pointee(HashMap::from([(database.name.to_string(), Arc::clone(&database))])),

@@ -13,6 +13,7 @@ use super::{Client, End, shutting_down, spare};
 use crate::cache::{Asking, Boarding, Bypass, Cache, Entry, Flight, Found, Key, Landing, Recording, Stamp, admit};
 use crate::gateway::bell::{self, Doing};
 use crate::session::{Moment, Parts, Read, Session, Told};
+use crate::sql::Access;
 use crate::wire::backend::{Fields, Report, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
 
@@ -48,7 +49,8 @@ where
             if !self.session.answer_locally(&mut self.output) {
                 return Ok(false);
             }
-            if self.database.freshness.is_off() {
+            // Nothing of the insight store is kept: who asks decides what is seen there.
+            if self.database.freshness.is_off() || self.route.access() == Access::Store {
                 return Ok(true);
             }
             if self.output.len() >= OUTPUT_BYTES_HIGH {

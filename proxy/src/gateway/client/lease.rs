@@ -12,6 +12,7 @@ use super::{Client, End, Tally, Upstream, shutting_down, spare};
 use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
 use crate::session::{Op, Session, UpstreamFault, failure};
+use crate::sql::Access;
 use crate::upstream::{self, Lease, PoolError};
 use crate::wire::backend::{Report, Severity, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
@@ -161,7 +162,10 @@ where
             return Ok(());
         }
         tracing::info!(?fault, "upstream connection lost");
-        let report = lost(fault);
+        let report = match lost(fault) {
+            report if self.route.access() == Access::Read => report,
+            report => failure::store_lost(report),
+        };
         if self.session.is_quiet() && self.session.status() != TransactionStatus::Idle {
             // Nobody asked anything: the client learns that its transaction is gone as from PostgreSQL itself.
             return Err(End::With(Report { severity: Severity::Fatal, ..report }));
@@ -201,6 +205,9 @@ impl Upstream {
     fn send(&mut self, session: &mut Session) {
         while let Some(op) = session.dispatch(&mut self.lease.statements, &mut self.output) {
             self.asked.get_or_insert_with(Instant::now);
+            if !op.may_be_repeated() {
+                self.repeatable = None;
+            }
             match &mut self.repeatable {
                 Some(sent) if sent.len() < REPEATABLE_OPS_MAX => sent.push(op),
                 Some(_) => self.repeatable = None,
@@ -262,7 +269,11 @@ fn lost(fault: Fault) -> Report {
 
 /// Why there is no connection, as the client is told.
 pub(super) fn no_connection(error: &PoolError) -> Report {
-    Report::error(error.sqlstate(), error.to_string())
+    let report = Report::error(error.sqlstate(), error.to_string());
+    match error.hint() {
+        Some(hint) => report.hint(hint),
+        None => report,
+    }
 }
 
 pub(super) fn canceled() -> Report {

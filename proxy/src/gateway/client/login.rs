@@ -1,5 +1,6 @@
 //! From authenticated to ready: the database, the start-up settings, and what the client is told of its session.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -7,14 +8,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::lease::no_connection;
 use super::{Client, Who};
-use crate::gateway::console;
 use crate::gateway::door::{ClientIo, Greeted, Peer};
 use crate::gateway::state::{Beginning, Database, Gateway, Greeting, Route};
+use crate::gateway::{console, insights};
 use crate::policy;
 use crate::session::own;
-use crate::session::settings::{Settings, replay, right_side};
+use crate::session::settings::{Settings, quote_literal, replay, right_side};
 use crate::session::{Seed, Session, failure};
-use crate::sql::{Kind, SetScope, SetValue, Statement, Uses};
+use crate::sql::{Access, Kind, SetScope, SetValue, Statement, Uses};
 use crate::upstream::Connection;
 use crate::wire::backend::{self, Fields, Report, Severity, TransactionStatus};
 use crate::wire::frame;
@@ -104,35 +105,48 @@ const LAST_WORDS_BYTES: usize = 13 + 6;
 
 impl Arrival<'_> {
     async fn admit(&self) -> Result<Admitted, Box<Report>> {
-        let databases = self.gateway.databases.load();
-        let Some(database) = databases.get(self.database).cloned() else {
-            let message = format!("database \"{}\" does not exist", self.database);
-            return Err(Box::new(Report::fatal(SqlState::INVALID_CATALOG_NAME, message)));
-        };
-        drop(databases);
-        let route = Arc::clone(database.route(self.user));
+        let (database, route) = self.place()?;
         let fresh = greeting(&route).await?;
-        let beginning = match self.known(&database, &route, &fresh) {
+        let asked = self.asked(&route);
+        let beginning = match Self::known(&asked, (&database, &route), &fresh) {
             Some(known) => known,
-            None => self.begin(&database, &route, fresh).await?,
+            None => self.begin(asked, (&database, &route), fresh).await?,
         };
         Ok((database, route, beginning))
     }
 
+    /// What a beginning is known by: in the store a user's is nobody else's.
+    fn asked(&self, route: &Route) -> Asked<'_> {
+        if route.access() == Access::Read {
+            return Cow::Borrowed(self.parameters);
+        }
+        let mut asked = self.parameters.to_vec();
+        asked.push((ACTOR.to_owned(), self.user.to_owned()));
+        Cow::Owned(asked)
+    }
+
     /// What others began with who asked for the very same, while policy, catalog and upstream are what they were.
-    fn known(&self, database: &Database, route: &Route, fresh: &Arc<Greeting>) -> Option<Arc<Beginning>> {
-        let known = Arc::clone(route.beginnings.lock().get(self.parameters)?);
+    fn known(
+        asked: &Asked<'_>,
+        (database, route): (&Database, &Route),
+        fresh: &Arc<Greeting>,
+    ) -> Option<Arc<Beginning>> {
+        let known = Arc::clone(route.beginnings.lock().get(&**asked)?);
         (known.versions == database.versions() && Arc::ptr_eq(&known.fresh, fresh)).then_some(known)
     }
 
     async fn begin(
         &self,
-        database: &Database,
-        route: &Arc<Route>,
+        asked: Asked<'_>,
+        (database, route): (&Database, &Arc<Route>),
         fresh: Arc<Greeting>,
     ) -> Result<Arc<Beginning>, Box<Report>> {
         let versions = database.versions();
-        let mut settings = self.settings(database, &fresh)?;
+        let mut settings = self.settings(database, route, &fresh)?;
+        if route.access() == Access::Store {
+            // Who writes, for its histories: replayed with the client's settings on whichever connection serves it.
+            settings.insert(ACTOR.to_owned(), quote_literal(self.user));
+        }
         let greeting = self.greeting_under(route, &settings, &fresh).await?;
         let mut words = BytesMut::new();
         for (name, value) in greeting.parameters.iter() {
@@ -140,6 +154,7 @@ impl Arrival<'_> {
         }
         let own = own::split(&mut settings);
         let seed = Seed {
+            access: route.access(),
             database: Arc::clone(&database.name),
             role: greeting.facts.role.as_str().into(),
             default_search_path: greeting.facts.search_path.as_str().into(),
@@ -153,12 +168,27 @@ impl Arrival<'_> {
         if known.len() >= GREETINGS_MAX {
             known.clear();
         }
-        known.insert(self.parameters.to_vec(), Arc::clone(&beginning));
+        known.insert(asked.into_owned(), Arc::clone(&beginning));
         Ok(beginning)
     }
 
+    /// The database and the way to it. The insight store has a name of its own, which no customer database can have.
+    fn place(&self) -> Result<(Arc<Database>, Arc<Route>), Box<Report>> {
+        let unknown = || {
+            let message = format!("database \"{}\" does not exist", self.database);
+            Box::new(Report::fatal(SqlState::INVALID_CATALOG_NAME, message))
+        };
+        if self.database == insights::DATABASE {
+            let store = self.gateway.insights.load_full().ok_or_else(unknown)?;
+            return Ok((Arc::clone(&store.database), store.route(self.user)?));
+        }
+        let database = self.gateway.databases.load().get(self.database).cloned().ok_or_else(unknown)?;
+        let route = Arc::clone(database.route(self.user));
+        Ok((database, route))
+    }
+
     /// The start-up parameters, each reviewed as the SET it stands for.
-    fn settings(&self, database: &Database, greeting: &Greeting) -> Result<Settings, Box<Report>> {
+    fn settings(&self, database: &Database, route: &Route, greeting: &Greeting) -> Result<Settings, Box<Report>> {
         let mut settings = Settings::new();
         let (catalog, rules) = (database.catalog.current(), database.policy.load());
         let path = crate::session::scope::split_names(&greeting.facts.search_path);
@@ -166,6 +196,7 @@ impl Arrival<'_> {
             search_path: &path,
             role: &greeting.facts.role,
             database: &database.name,
+            access: route.access(),
             parameter_types: &[],
         };
         for (name, value) in self.parameters {
@@ -195,7 +226,7 @@ impl Arrival<'_> {
         let mut settings = settings.clone();
         own::split(&mut settings);
         let settings = &settings;
-        if settings.keys().all(|name| name == "application_name") {
+        if settings.keys().all(|name| name == "application_name" || name == ACTOR) {
             let mut greeting = (**fresh).clone();
             if let Some((_, name)) =
                 self.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("application_name"))
@@ -224,6 +255,12 @@ impl Arrival<'_> {
         Ok(greeting)
     }
 }
+
+/// Start-up parameters, and in the store who asks.
+type Asked<'a> = Cow<'a, [(String, String)]>;
+
+/// The setting that names who writes, in the insight store.
+const ACTOR: &str = "vitrine.actor";
 
 /// Distinct sets of start-up settings that are remembered.
 const GREETINGS_MAX: usize = 256;

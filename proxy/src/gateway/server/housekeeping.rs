@@ -42,15 +42,18 @@ impl BackgroundService for Housekeeping {
         loop {
             timer.tick().await;
             let databases = self.gateway.databases.load_full();
-            for database in databases.values() {
-                let pool = database.watch_pool.clone();
-                tend(&mut watches, &database.freshness, |freshness| freshness::run(freshness, pool));
+            let store = self.gateway.insights.load_full();
+            for database in databases.values().chain(store.as_ref().map(|store| &store.database)) {
+                if !database.freshness.is_off() {
+                    let pool = database.watch_pool.clone();
+                    tend(&mut watches, &database.freshness, |freshness| freshness::run(freshness, pool));
+                }
                 tend(&mut catalogs, &database.catalog, |catalog| async move { catalog.run().await });
                 for route in database.all_routes() {
                     tend(&mut roles, route, |route| async move { route.guard.run().await });
                 }
             }
-            drop(databases);
+            drop((databases, store));
             catalogs.retain(Tended::is_used);
             roles.retain(Tended::is_used);
             watches.retain(Tended::is_used);

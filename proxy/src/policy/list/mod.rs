@@ -7,6 +7,7 @@ mod relation;
 mod remedy;
 mod setting;
 mod steady;
+pub(super) mod store;
 
 pub(super) use extension::{extension_runs_text, is_harmless_of_extension, leaves_database, spreads_tables};
 pub(super) use function::{fills_rows, is_denied, is_harmless_volatile, runs_text};

@@ -5,11 +5,12 @@ use crate::policy::case::{Call, Case};
 use crate::policy::explain::refusal;
 use crate::policy::harmless::{Reason, judge};
 use crate::policy::infer::function_can_be_chosen;
+use crate::policy::store;
 use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
 use super::candidate::{Candidate, cannot_be_chosen};
-use super::setting::assigned;
+use super::setting::{Rules, assigned};
 use super::{types, unexplained, written};
 
 /// Reviews all calls.
@@ -70,6 +71,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
     if candidates.is_empty() {
         return if cast.is_some() || is_column(case, call) { Ok(()) } else { Err(unknown(case, call)) };
     }
+    store::callable(case, call)?;
     let shapes = || candidates.iter().map(|function| candidate(function, call)).collect::<Vec<_>>();
     let mut runs: Option<&Function> = None;
     for (place, function) in candidates.iter().enumerate() {
@@ -78,7 +80,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
                 let assignments = &case.statement.uses.assignments;
                 assignments
                     .iter()
-                    .try_for_each(|one| assigned(case.policy, one).map_err(|denial| denial.at(call.position)))?;
+                    .try_for_each(|one| assigned(rules(case), one).map_err(|denial| denial.at(call.position)))?;
                 case.calls(function);
                 continue;
             }
@@ -110,6 +112,10 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
         case.findings.functions.push(name);
     }
     Ok(())
+}
+
+fn rules<'a>(case: &Case<'a>) -> Rules<'a> {
+    Rules { policy: case.policy, access: case.scope.access }
 }
 
 /// `set_config` where the reader found every call of it to be a SET in disguise.

@@ -27,6 +27,6 @@ fn unexplained(rule: Rule, what: &str, name: &str) -> Denial {
 }
 
 /// `schema.name`, or the name alone.
-fn written(schema: Option<&str>, name: &str) -> String {
+pub(super) fn written(schema: Option<&str>, name: &str) -> String {
     schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"))
 }

@@ -3,6 +3,7 @@
 use crate::catalog::{Knowledge, Oid, Origin, Relation, RelationKind};
 use crate::policy::Policy;
 use crate::policy::case::Case;
+use crate::policy::store;
 use crate::sql::{Denial, RelationRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -14,6 +15,7 @@ pub(in crate::policy) fn relations(case: &mut Case<'_>) -> Result<(), Denial> {
     for reference in &statement.uses.relations {
         same_database(case, reference)?;
         let found = resolve(case, reference)?;
+        store::readable(case, reference, found)?;
         let name = found.map_or_else(|| written(reference.schema.as_deref(), &reference.name), Relation::qualified);
         if !case.findings.relations.contains(&name) {
             case.findings.relations.push(name);

@@ -3,26 +3,40 @@
 use crate::policy::case::Case;
 use crate::policy::file::is_refused_setting;
 use crate::policy::list::{Check, check_of, is_parameter};
-use crate::policy::{Policy, SettingBounds};
-use crate::sql::{Assigned, Assignment, Denial, Kind, Rule, SetValue};
+use crate::policy::{Policy, SettingBounds, store};
+use crate::sql::{Access, Assigned, Assignment, Denial, Kind, Rule, SetValue};
 use crate::wire::sqlstate::SqlState;
 
 use super::transaction::modes;
 
 /// Reviews what kind of statement it is. Kinds that could write never become a `Statement`.
 pub(in crate::policy) fn kind(case: &Case<'_>) -> Result<(), Denial> {
-    of_kind(case.policy, &case.statement.kind).map_err(|denial| denial.at(case.statement.span.start))
+    let rules = Rules { policy: case.policy, access: case.scope.access };
+    of_kind(rules, &case.statement.kind).map_err(|denial| denial.at(case.statement.span.start))
 }
 
-fn of_kind(policy: &Policy, kind: &Kind) -> Result<(), Denial> {
+/// What settings are held against.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) access: Access,
+}
+
+fn of_kind(rules: Rules<'_>, kind: &Kind) -> Result<(), Denial> {
     match kind {
-        Kind::Set { name, scope: _, value } => set(policy, name, value),
-        Kind::Reset { name } => set(policy, name, &SetValue::Default),
+        Kind::Set { name, scope: _, value } => set(rules, name, value),
+        Kind::Reset { name } => set(rules, name, &SetValue::Default),
         Kind::SetTransaction(asked) | Kind::SetSessionCharacteristics(asked) => modes(asked),
         Kind::Begin { start: _, modes: asked } => modes(asked),
-        Kind::Explain { analyze: _, generic_plan: _, inner } => of_kind(policy, inner),
-        Kind::Prepare { name: _, inner, body: _ } => of_kind(policy, inner),
-        Kind::Select
+        Kind::Explain { analyze, generic_plan: _, costs, inner } => {
+            store::explain(rules.access, *analyze, *costs)?;
+            of_kind(rules, inner)
+        }
+        Kind::Prepare { name: _, inner, body: _ } => of_kind(rules, inner),
+        // What they write is reviewed with the relations.
+        Kind::Modify { .. }
+        | Kind::CopyFromStdin { .. }
+        | Kind::Select
         | Kind::CopyToStdout
         | Kind::Show { .. }
         | Kind::ResetAll
@@ -43,14 +57,15 @@ fn of_kind(policy: &Policy, kind: &Kind) -> Result<(), Denial> {
 
 /// Reviews what `set_config` assigns, by the rules of SET. A value that is bound later is permitted only where every
 /// value is harmless and none changes what names mean.
-pub(super) fn assigned(policy: &Policy, assignment: &Assignment) -> Result<(), Denial> {
+pub(super) fn assigned(rules: Rules<'_>, assignment: &Assignment) -> Result<(), Denial> {
+    store::setting(rules.access, &assignment.name)?;
     if assignment.name.starts_with("vitrine.") {
         let message = format!("parameter \"{}\" cannot be set by set_config", assignment.name);
         return Err(Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message).hint("use SET"));
     }
     match &assignment.value {
-        Assigned::Default => set(policy, &assignment.name, &SetValue::Default),
-        Assigned::Text(text) => set(policy, &assignment.name, &SetValue::List(vec![text.clone()])),
+        Assigned::Default => set(rules, &assignment.name, &SetValue::Default),
+        Assigned::Text(text) => set(rules, &assignment.name, &SetValue::List(vec![text.clone()])),
         Assigned::Parameter(_)
             if assignment.name != "search_path" && check_of(&assignment.name) == Some(Check::Any) =>
         {
@@ -65,12 +80,17 @@ pub(super) fn assigned(policy: &Policy, assignment: &Assignment) -> Result<(), D
     }
 }
 
-fn set(policy: &Policy, name: &str, value: &SetValue) -> Result<(), Denial> {
+fn set(rules: Rules<'_>, name: &str, value: &SetValue) -> Result<(), Denial> {
+    let Rules { policy, access } = rules;
     let name = name.to_ascii_lowercase();
     if matches!(name.as_str(), "role" | "session_authorization") {
         let message = format!("parameter \"{name}\" cannot be set through the gateway");
         let denial = Denial::new(Rule::Identity, SqlState::INSUFFICIENT_PRIVILEGE, message);
         return Err(denial.hint("connect as the user whose rights are meant"));
+    }
+    store::setting(access, &name)?;
+    if access == Access::Store && store::is_access_mode(&name) {
+        return Ok(());
     }
     let Some(check) = check_of(&name) else {
         return if policy.allows_setting(&name) { Ok(()) } else { Err(not_listed(&name)) };

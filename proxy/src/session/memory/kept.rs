@@ -133,6 +133,9 @@ impl Session {
                 | Op::Refuse(_)
                 | Op::Fail
                 | Op::Show { .. }
+                | Op::CopyData(_)
+                | Op::CopyDone
+                | Op::CopyFail(_)
                 | Op::ClosePortal { .. } => {}
             }
         }
@@ -191,6 +194,9 @@ fn read_of<'o>(ops: impl Iterator<Item = &'o Op>) -> Option<Read> {
             }
             Op::Local(_)
             | Op::Refuse(_)
+            | Op::CopyData(_)
+            | Op::CopyDone
+            | Op::CopyFail(_)
             | Op::Show { .. }
             | Op::Fail
             | Op::Bind { .. }

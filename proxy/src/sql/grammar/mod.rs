@@ -14,11 +14,13 @@ mod typist;
 mod utility;
 mod value;
 mod walk;
+mod write;
 
 use query::{columns, scope, select};
 use value::bomb;
 pub(super) use walk::{Witness, too_deep};
 
+use super::access::Access;
 use super::denial::{Denial, Rule};
 use super::limits::Limits;
 use super::statement::Statement;
@@ -31,12 +33,16 @@ pub(super) struct Reading {
 }
 
 /// Reads a text that is within the limits of bytes and depth. Needs a deep stack.
-pub(super) fn read(text: &str, limits: &Limits) -> Result<Vec<Reading>, Denial> {
+pub(super) fn read(text: &str, limits: &Limits, access: Access) -> Result<Vec<Reading>, Denial> {
     let parsed = pg_query::parse(text, 0).map_err(|error| syntax::refusal(text, error))?;
     let statements = &parsed.protobuf.stmts;
     if statements.len() > limits.statements_max {
         return Err(Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "too many statements in one text")
             .detail(format!("the limit is {}", limits.statements_max)));
     }
-    statements.iter().map(|statement| statement::read(text, statement, limits)).collect()
+    let read = statements.iter().map(|statement| statement::read(text, statement, (limits, access)));
+    match access {
+        Access::Read => read.collect(),
+        Access::Store => read.map(|reading| reading.map_err(refusal::in_store)).collect(),
+    }
 }

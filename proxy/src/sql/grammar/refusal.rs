@@ -1,7 +1,6 @@
 //! Refusals of whole statements, in PostgreSQL's words.
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::Node;
 
 use super::nodes::{
     clauses, constructs, defining_statements, from_items, json_expressions, leaves, list_entries,
@@ -13,10 +12,29 @@ use crate::wire::sqlstate::SqlState;
 
 pub(super) const READ_ONLY_HINT: &str = "this gateway answers reads; connect to the database itself to change it";
 
+/// How the refusal of something that a read-only gateway does not do begins and ends.
+const READ_ONLY: [&str; 2] = ["cannot execute ", " through a read-only gateway"];
+
 fn read_only(rule: Rule, tag: &str, position: Option<usize>) -> Denial {
-    Denial::new(rule, SqlState::READ_ONLY_SQL_TRANSACTION, format!("cannot execute {tag} through a read-only gateway"))
-        .hint(READ_ONLY_HINT)
-        .at(position)
+    Denial::new(rule, SqlState::READ_ONLY_SQL_TRANSACTION, READ_ONLY.join(tag)).hint(READ_ONLY_HINT).at(position)
+}
+
+/// The same refusal in the words of the insight store, where writing as such is permitted.
+pub(super) fn in_store(denial: Denial) -> Denial {
+    let hint = if denial.rule == Rule::Definition {
+        "its tables are made and changed by `vitrine migrate` alone"
+    } else {
+        "INSERT, UPDATE, DELETE and COPY on its own tables are"
+    };
+    if denial.sqlstate != SqlState::READ_ONLY_SQL_TRANSACTION {
+        let of_reads = denial.hint.as_deref() == Some(READ_ONLY_HINT);
+        return Denial { hint: denial.hint.filter(|_| !of_reads), ..denial };
+    }
+    let [before, after] = READ_ONLY;
+    let tag = denial.message.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    let message =
+        tag.map_or_else(|| denial.message.clone(), |tag| format!("{tag} is not permitted in the insight store"));
+    Denial { sqlstate: SqlState::INSUFFICIENT_PRIVILEGE, message, ..denial }.hint(hint)
 }
 
 /// A statement that writes data.
@@ -84,13 +102,5 @@ pub(super) fn statement(statement: &NodeEnum, words: &str, position: usize) -> D
         | writing_expressions!()
         | leaves!()
         | clauses!() => super::walk::unexpected(statement).at(position),
-    }
-}
-
-/// The statement inside EXPLAIN or PREPARE, which must be a read.
-pub(super) fn inner_statement(node: &Node, words: &str, position: usize) -> Denial {
-    match super::walk::inner(node) {
-        Ok(inner) => statement(inner, words, position),
-        Err(denial) => denial,
     }
 }

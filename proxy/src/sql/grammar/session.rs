@@ -8,12 +8,13 @@ use pg_query::protobuf::{
 };
 
 use super::walk::{inner, strings, unsupported};
+use crate::sql::access::Access;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::statement::{DiscardTarget, IsolationLevel, Kind, SetScope, SetValue, TransactionModes};
 use crate::wire::sqlstate::SqlState;
 
 /// SET, RESET and their many spellings. <https://www.postgresql.org/docs/current/sql-set.html>
-pub(super) fn set(statement: &VariableSetStmt, position: usize) -> Result<Kind, Denial> {
+pub(super) fn set(statement: &VariableSetStmt, (position, access): (usize, Access)) -> Result<Kind, Denial> {
     let VariableSetStmt { kind, name, args, jumble_args: _, is_local, location: _ } = statement;
     // Names of settings fold even in quotes.
     let name = name.to_ascii_lowercase();
@@ -31,7 +32,7 @@ pub(super) fn set(statement: &VariableSetStmt, position: usize) -> Result<Kind, 
             Ok(Kind::Set { name, scope, value: SetValue::List(values) })
         }
         Ok(VariableSetKind::VarSetDefault) => Ok(Kind::Set { name, scope, value: SetValue::Default }),
-        Ok(VariableSetKind::VarSetMulti) => modes_of_set(&name, args, position),
+        Ok(VariableSetKind::VarSetMulti) => modes_of_set(&name, args, (position, access)),
         Ok(VariableSetKind::VarReset) => Ok(Kind::Reset { name }),
         Ok(VariableSetKind::VarResetAll) => Ok(Kind::ResetAll),
         Ok(VariableSetKind::VarSetCurrent | VariableSetKind::Undefined) | Err(_) => {
@@ -40,10 +41,11 @@ pub(super) fn set(statement: &VariableSetStmt, position: usize) -> Result<Kind, 
     }
 }
 
-fn modes_of_set(name: &str, args: &[Node], position: usize) -> Result<Kind, Denial> {
+fn modes_of_set(name: &str, args: &[Node], place: (usize, Access)) -> Result<Kind, Denial> {
+    let (position, _) = place;
     match name {
-        "transaction" => transaction_modes(args, position).map(Kind::SetTransaction),
-        "session characteristics" => transaction_modes(args, position).map(Kind::SetSessionCharacteristics),
+        "transaction" => transaction_modes(args, place).map(Kind::SetTransaction),
+        "session characteristics" => transaction_modes(args, place).map(Kind::SetSessionCharacteristics),
         "transaction snapshot" => {
             let [id] = args else { return Err(setting("SET TRANSACTION SNAPSHOT needs one name", position)) };
             let snapshot = Some(constant(id, position)?);
@@ -129,15 +131,16 @@ pub(super) fn show(statement: &VariableShowStmt) -> Kind {
 }
 
 /// BEGIN, COMMIT, ROLLBACK, savepoints and two-phase commit.
-pub(super) fn transaction(statement: &TransactionStmt, position: usize) -> Result<Kind, Denial> {
+pub(super) fn transaction(statement: &TransactionStmt, place: (usize, Access)) -> Result<Kind, Denial> {
+    let (position, _) = place;
     let TransactionStmt { kind, options, savepoint_name, gid: _, chain, location: _ } = statement;
     let (chain, name) = (*chain, savepoint_name.clone());
     Ok(match TransactionStmtKind::try_from(*kind) {
         Ok(TransactionStmtKind::TransStmtBegin) => {
-            Kind::Begin { start: false, modes: transaction_modes(options, position)? }
+            Kind::Begin { start: false, modes: transaction_modes(options, place)? }
         }
         Ok(TransactionStmtKind::TransStmtStart) => {
-            Kind::Begin { start: true, modes: transaction_modes(options, position)? }
+            Kind::Begin { start: true, modes: transaction_modes(options, place)? }
         }
         Ok(TransactionStmtKind::TransStmtCommit) => Kind::Commit { chain },
         Ok(TransactionStmtKind::TransStmtRollback) => Kind::Rollback { chain },
@@ -161,7 +164,7 @@ pub(super) fn transaction(statement: &TransactionStmt, position: usize) -> Resul
     })
 }
 
-fn transaction_modes(options: &[Node], position: usize) -> Result<TransactionModes, Denial> {
+fn transaction_modes(options: &[Node], (position, access): (usize, Access)) -> Result<TransactionModes, Denial> {
     let mut modes = TransactionModes::default();
     for option in options {
         let NodeEnum::DefElem(option) = inner(option)? else { return Err(unsupported("this transaction mode")) };
@@ -172,6 +175,7 @@ fn transaction_modes(options: &[Node], position: usize) -> Result<TransactionMod
         match defname.as_str() {
             "transaction_isolation" => modes.isolation = Some(isolation(&value)?),
             "transaction_read_only" if on => modes.read_only = true,
+            "transaction_read_only" if access == Access::Store => modes.read_write = true,
             "transaction_read_only" => return Err(read_write(place)),
             "transaction_deferrable" => modes.deferrable = Some(on),
             _ => return Err(unsupported("this transaction mode")),

@@ -14,16 +14,17 @@ use super::nodes::{
 };
 use super::walk::{Walk, inner, unsupported};
 use super::{Reading, refusal};
+use crate::sql::access::Access;
 use crate::sql::denial::Denial;
 use crate::sql::lexer::{Lexeme, Lexer};
 use crate::sql::limits::Limits;
 use crate::sql::statement::{Kind, Statement, Uses};
 
-pub(super) fn read(text: &str, statement: &RawStmt, limits: &Limits) -> Result<Reading, Denial> {
+pub(super) fn read(text: &str, statement: &RawStmt, (limits, access): (&Limits, Access)) -> Result<Reading, Denial> {
     let RawStmt { stmt, stmt_location, stmt_len } = statement;
     let span = span(text, *stmt_location, *stmt_len)?;
     let node = inner(stmt.as_deref().ok_or_else(|| unsupported("an empty statement"))?)?;
-    let mut walk = Walk::new(limits, text);
+    let mut walk = Walk::new(limits, text, access);
     let kind = walk.statement(node, text, &span).map_err(|denial| place_in(denial, &span))?;
     let types_of_input = walk.input_calls > 0 && walk.input_calls == walk.input_calls_known;
     let whole_rows = walk.uses.whole_rows || walk.stars > 0;
@@ -56,10 +57,12 @@ impl<'t> Walk<'t> {
         match node {
             NodeEnum::SelectStmt(query) => self.top_query(query),
             NodeEnum::ExplainStmt(explain) => self.explain(explain, span),
-            NodeEnum::CopyStmt(copy) => self.copy(copy, span.start),
-            NodeEnum::VariableSetStmt(set) => super::session::set(set, span.start),
+            NodeEnum::CopyStmt(copy) => self.copy(copy, text, span.start),
+            NodeEnum::VariableSetStmt(set) => super::session::set(set, (span.start, self.access)),
             NodeEnum::VariableShowStmt(show) => Ok(super::session::show(show)),
-            NodeEnum::TransactionStmt(transaction) => super::session::transaction(transaction, span.start),
+            NodeEnum::TransactionStmt(transaction) => {
+                super::session::transaction(transaction, (span.start, self.access))
+            }
             NodeEnum::DeclareCursorStmt(cursor) => self.declare_cursor(cursor, span.start),
             NodeEnum::FetchStmt(fetch) => super::session::fetch(fetch),
             NodeEnum::ClosePortalStmt(close) => Ok(super::session::close(close)),
@@ -68,6 +71,7 @@ impl<'t> Walk<'t> {
             NodeEnum::DeallocateStmt(deallocate) => Ok(super::session::deallocate(deallocate)),
             NodeEnum::DiscardStmt(discard) => super::session::discard(discard),
             NodeEnum::UnlistenStmt(unlisten) => Ok(super::session::unlisten(unlisten)),
+            writing if self.may_modify(writing) => self.modification(writing),
             refused @ (writing_statements!()
             | defining_statements!()
             | maintaining_statements!()

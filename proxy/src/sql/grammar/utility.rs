@@ -9,6 +9,7 @@ use super::refusal;
 use super::select::select_of;
 use super::statement::words;
 use super::walk::{Walk, inner, place, string, unsupported};
+use crate::sql::access::Access;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::lexer::{Lexeme, Lexer};
 use crate::sql::statement::Kind;
@@ -21,14 +22,15 @@ impl<'t> Walk<'t> {
     /// <https://www.postgresql.org/docs/current/sql-explain.html>
     pub(super) fn explain(&mut self, explain: &'t ExplainStmt, span: &Range<usize>) -> Result<Kind, Denial> {
         let ExplainStmt { query, options } = explain;
-        let (mut analyze, mut generic_plan) = (false, false);
+        let (mut analyze, mut generic_plan, mut costs) = (false, false, true);
         for option in options {
             let (name, value, position) = option_of(option)?;
             match name {
                 "analyze" => analyze |= truth(value, position)?,
                 "generic_plan" => generic_plan |= truth(value, position)?,
-                "verbose" | "costs" | "settings" | "buffers" | "serialize" | "wal" | "timing" | "summary"
-                | "memory" | "format" => {}
+                "costs" => costs = truth(value, position)?,
+                "verbose" | "settings" | "buffers" | "serialize" | "wal" | "timing" | "summary" | "memory"
+                | "format" => {}
                 _ => return Err(unknown_option("EXPLAIN", position)),
             }
         }
@@ -36,6 +38,8 @@ impl<'t> Walk<'t> {
         let query = inner(query)?;
         let inner = if let NodeEnum::SelectStmt(query) = query {
             self.select(query).map(|_| Kind::Select)?
+        } else if self.may_modify(query) {
+            self.modification(query)?
         } else if let NodeEnum::DeclareCursorStmt(cursor) = query {
             self.declare_cursor(cursor, span.start)?
         } else if let NodeEnum::ExecuteStmt(execute) = query {
@@ -43,24 +47,33 @@ impl<'t> Walk<'t> {
         } else {
             return Err(refusal::statement(query, "this statement", span.start));
         };
-        Ok(Kind::Explain { analyze, generic_plan, inner: Box::new(inner) })
+        Ok(Kind::Explain { analyze, generic_plan, costs, inner: Box::new(inner) })
     }
 
     /// <https://www.postgresql.org/docs/current/sql-copy.html>
-    pub(super) fn copy(&mut self, copy: &'t CopyStmt, position: usize) -> Result<Kind, Denial> {
+    pub(super) fn copy(&mut self, copy: &'t CopyStmt, text: &str, position: usize) -> Result<Kind, Denial> {
         let CopyStmt { relation, query, attlist, is_from, is_program, filename, options, where_clause } = copy;
-        if *is_from {
+        if *is_from && self.access == Access::Read {
             let position = relation.as_ref().and_then(|relation| place(relation.location)).or(Some(position));
             return Err(Denial { rule: Rule::Copy, ..refusal::write("COPY FROM", position) });
         }
         if *is_program || !filename.is_empty() {
-            let what = if *is_program { "COPY to an external program" } else { "COPY to a file of the server" };
+            let what = match (*is_program, *is_from) {
+                (true, true) => "COPY from an external program",
+                (true, false) => "COPY to an external program",
+                (false, true) => "COPY from a file of the server",
+                (false, false) => "COPY to a file of the server",
+            };
             return Err(Denial::new(
                 Rule::Copy,
                 SqlState::INSUFFICIENT_PRIVILEGE,
                 format!("permission denied to {what}"),
             )
-            .hint("COPY … TO STDOUT sends the rows to the client")
+            .hint(if *is_from {
+                "COPY … FROM STDIN takes the rows from the client"
+            } else {
+                "COPY … TO STDOUT sends the rows to the client"
+            })
             .at(position));
         }
         for option in options {
@@ -75,6 +88,9 @@ impl<'t> Walk<'t> {
         }
         for column in attlist {
             string(column)?;
+        }
+        if *is_from {
+            return self.copy_from(relation.as_ref(), where_clause.as_deref(), text);
         }
         if where_clause.is_some() {
             return Err(unsupported("COPY TO with WHERE"));
@@ -102,12 +118,16 @@ impl<'t> Walk<'t> {
         let PrepareStmt { name, argtypes, query } = prepare;
         let body = body(text, span).ok_or_else(|| unsupported("this form of PREPARE"))?;
         let query = query.as_deref().ok_or_else(|| unsupported("an empty PREPARE"))?;
-        let NodeEnum::SelectStmt(query) = inner(query)? else {
-            return Err(refusal::inner_statement(query, &words(text, &body), body.start));
-        };
+        let query = inner(query)?;
         self.type_names(argtypes)?;
-        self.select(query)?;
-        Ok(Kind::Prepare { name: name.clone(), inner: Box::new(Kind::Select), body })
+        let kind = if let NodeEnum::SelectStmt(query) = query {
+            self.select(query).map(|_| Kind::Select)?
+        } else if self.may_modify(query) {
+            self.modification(query)?
+        } else {
+            return Err(refusal::statement(query, &words(text, &body), body.start));
+        };
+        Ok(Kind::Prepare { name: name.clone(), inner: Box::new(kind), body })
     }
 
     pub(super) fn execute(&mut self, execute: &'t ExecuteStmt) -> Result<Kind, Denial> {

@@ -9,6 +9,7 @@ use super::bomb::Size;
 use super::columns;
 use super::scope::Scope;
 use super::typist::Typist;
+use crate::sql::access::Access;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::limits::Limits;
 use crate::sql::statement::{Conversion, FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses};
@@ -31,6 +32,7 @@ pub(in crate::sql) struct Witness {
 /// One statement's walk.
 pub(super) struct Walk<'t> {
     pub(super) limits: &'t Limits,
+    pub(super) access: Access,
     pub(super) uses: Uses,
     pub(super) witness: Witness,
     pub(super) scope: Scope<'t>,
@@ -63,9 +65,10 @@ const SEGMENT_STACK_BYTES: usize = 8 << 20;
 pub(super) const ITEMS_MAX: usize = 2_000;
 
 impl<'t> Walk<'t> {
-    pub(super) fn new(limits: &'t Limits, text: &'t str) -> Self {
+    pub(super) fn new(limits: &'t Limits, text: &'t str, access: Access) -> Self {
         Self {
             limits,
+            access,
             uses: Uses::default(),
             witness: Witness::default(),
             scope: Scope::default(),

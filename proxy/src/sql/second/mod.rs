@@ -9,6 +9,7 @@ mod names;
 mod query;
 mod respell;
 mod statement;
+mod write;
 
 use std::collections::BTreeSet;
 
@@ -17,12 +18,16 @@ use sqlparser::parser::Parser;
 
 pub(super) use names::Name;
 
+use super::statement::Modification;
+
 /// A statement's kind, as coarse as both readers can tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coarse {
     Select,
+    Modify(Modification),
     Explain,
     Copy,
+    CopyFrom,
     Show,
     Set,
     SetTransaction,
@@ -55,6 +60,10 @@ pub(super) struct Finding {
     pub(super) tables: BTreeSet<Name>,
     /// Functions called, under the names PostgreSQL's grammar has for them.
     pub(super) functions: BTreeSet<Name>,
+    /// Relations written, and how.
+    pub(super) writes: BTreeSet<(Modification, Name)>,
+    /// Rows are locked.
+    pub(super) locks: bool,
     /// A construct that PostgreSQL does not have: the text was misread.
     pub(super) foreign: Option<&'static str>,
 }

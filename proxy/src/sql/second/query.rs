@@ -11,6 +11,7 @@ use sqlparser::ast::{
 
 use super::names::{self, Name};
 use super::{Coarse, Finding};
+use crate::sql::statement::Modification;
 
 /// One statement's walk through the second tree.
 #[derive(Debug, Default)]
@@ -18,14 +19,16 @@ pub(super) struct Survey {
     relations: BTreeSet<Name>,
     tables: BTreeSet<Name>,
     functions: BTreeSet<Name>,
+    writes: BTreeSet<(Modification, Name)>,
+    locks: bool,
     foreign: Option<&'static str>,
     ctes: Vec<String>,
 }
 
 impl Survey {
     pub(super) fn finish(self, kind: Coarse) -> Finding {
-        let Self { relations, tables, functions, foreign, ctes: _ } = self;
-        Finding { kind, relations, tables, functions, foreign }
+        let Self { relations, tables, functions, writes, locks, foreign, ctes: _ } = self;
+        Finding { kind, relations, tables, functions, writes, locks, foreign }
     }
 
     /// Marks the text as misread.
@@ -57,6 +60,14 @@ impl Survey {
         }
     }
 
+    /// The target of a statement that writes, which cannot be a common table expression either.
+    pub(super) fn written(&mut self, action: Modification, name: &ObjectName) {
+        self.relation(name);
+        if let Some(name) = names::qualified(name) {
+            self.writes.insert((action, name));
+        }
+    }
+
     /// A relation in FROM: a common table expression in sight takes an unqualified name.
     pub(super) fn relation_in_from(&mut self, name: &ObjectName) {
         let known = matches!(names::qualified(name), Some((None, name)) if self.ctes.contains(&name));
@@ -76,7 +87,7 @@ impl Survey {
             order_by,
             limit_clause,
             fetch,
-            locks: _,
+            locks,
             for_clause,
             settings,
             format_clause,
@@ -85,6 +96,7 @@ impl Survey {
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             self.foreign("a clause of another database");
         }
+        self.locks |= !locks.is_empty();
         let mark = self.ctes.len();
         with.iter().for_each(|with| self.with(with));
         self.body(body);
@@ -131,9 +143,10 @@ impl Survey {
                 rows.iter().for_each(|row| self.exprs(&row.content));
             }
             SetExpr::Table(table) => self.table(table),
-            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                self.foreign("a statement that writes");
+            SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) => {
+                self.modification(statement);
             }
+            SetExpr::Merge(_) => self.foreign("MERGE"),
         }
     }
 
@@ -211,7 +224,7 @@ impl Survey {
         }
     }
 
-    fn item(&mut self, item: &SelectItem) {
+    pub(super) fn item(&mut self, item: &SelectItem) {
         match item {
             SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, alias: _ } => self.expr(expr),
             SelectItem::ExprWithAliases { expr, aliases: _ } => {

@@ -4,6 +4,7 @@ use sqlparser::ast::{CopySource, CopyTarget, Declare, Set, Statement};
 
 use super::query::Survey;
 use super::{Coarse, Finding};
+use crate::sql::statement::Modification;
 
 /// Statements with a query inside, or values.
 macro_rules! with_query {
@@ -35,6 +36,13 @@ macro_rules! session {
     };
 }
 
+/// Statements that write rows.
+macro_rules! writes {
+    () => {
+        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_)
+    };
+}
+
 /// SHOW in all its forms, which is one kind to PostgreSQL.
 macro_rules! shows {
     () => {
@@ -62,7 +70,6 @@ macro_rules! no_reads {
         Statement::Analyze(_)
             | Statement::Truncate(_)
             | Statement::Msck(_)
-            | Statement::Insert(_)
             | Statement::Install { .. }
             | Statement::Load { .. }
             | Statement::Directory { .. }
@@ -73,8 +80,6 @@ macro_rules! no_reads {
             | Statement::Call(_)
             | Statement::CopyIntoSnowflake { .. }
             | Statement::Open(_)
-            | Statement::Update(_)
-            | Statement::Delete(_)
             | Statement::CreateView(_)
             | Statement::CreateTable(_)
             | Statement::CreateVirtualTable { .. }
@@ -181,8 +186,9 @@ impl Survey {
         match statement {
             Statement::Query(query) => {
                 self.query(query);
-                Coarse::Select
+                super::write::kind_of_query(query)
             }
+            writes!() => self.modification(statement),
             Statement::Explain {
                 describe_alias: _,
                 analyze: _,
@@ -199,13 +205,10 @@ impl Survey {
                     Coarse::Explain
                 }
             }
-            Statement::Prepare { name: _, data_types: _, statement } => {
-                if self.statement(statement) == Coarse::Select {
-                    Coarse::Prepare
-                } else {
-                    Coarse::Other
-                }
-            }
+            Statement::Prepare { name: _, data_types: _, statement } => match self.statement(statement) {
+                Coarse::Select | Coarse::Modify(_) => Coarse::Prepare,
+                _ => Coarse::Other,
+            },
             Statement::Execute {
                 name: _,
                 parameters,
@@ -232,13 +235,18 @@ impl Survey {
     }
 
     fn copy(&mut self, source: &CopySource, to: bool, target: &CopyTarget) -> Coarse {
+        let from_client = !to && *target == CopyTarget::Stdin;
         match source {
+            CopySource::Table { table_name, columns: _ } if from_client => {
+                self.written(Modification::Insert, table_name);
+            }
             CopySource::Table { table_name, columns: _ } => self.relation(table_name),
             CopySource::Query(query) => self.query(query),
         }
         match target {
             CopyTarget::Stdout | CopyTarget::Stdin if to => Coarse::Copy,
-            CopyTarget::Stdin | CopyTarget::Stdout => Coarse::Other,
+            CopyTarget::Stdin => Coarse::CopyFrom,
+            CopyTarget::Stdout => Coarse::Other,
             CopyTarget::File { filename: _ } | CopyTarget::Program { command: _ } => Coarse::Other,
         }
     }
@@ -292,7 +300,7 @@ impl Survey {
             Statement::Deallocate { name: _, prepare: _ } => Coarse::Deallocate,
             Statement::UNLISTEN { channel: _ } => Coarse::Unlisten,
             Statement::Reset(_) => Coarse::Reset,
-            with_query!() | shows!() | no_reads!() => Coarse::Other,
+            with_query!() | shows!() | writes!() | no_reads!() => Coarse::Other,
         }
     }
 }

@@ -10,9 +10,10 @@ use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::packet::{finished, number, protocol, text_pair};
-use super::pinned::{self, PINNED, QUESTION};
+use super::pinned;
 use super::scram::{Scram, refusal};
 use super::{ConnectError, Packet, next_packet, server_error};
+use crate::upstream::target::Purpose;
 use crate::upstream::{BackendKey, ChannelBinding, Parameters, SessionFacts, Target, UpstreamIo};
 
 /// What a server says of the session it has opened.
@@ -43,11 +44,11 @@ pub(super) async fn login(
     // Not before ReadyForQuery: a server that refuses after AuthenticationOk (53300, 3D000) would close on unread bytes,
     // and the reset could swallow its reason.
     let mut question = BytesMut::new();
-    frontend::query(QUESTION, &mut question)?;
+    frontend::query(&pinned::question(&target.purpose), &mut question)?;
     line.send(&question).await?;
-    let facts = answer(line, &mut reported).await?;
+    let facts = answer(line, &target.purpose, &mut reported).await?;
     for (name, value) in reported.iter() {
-        pinned::still_pinned(name, value)?;
+        pinned::still_pinned(&target.purpose, name, value)?;
     }
     if !line.rx.is_empty() {
         return Err(protocol("bytes after ReadyForQuery"));
@@ -80,8 +81,9 @@ impl Line<'_> {
 }
 
 fn startup(target: &Target, parameters: &[(&str, &str)]) -> Result<BytesMut, ConnectError> {
+    let pinned = target.purpose.pinned();
     let reserved = |name: &str| {
-        PINNED.iter().any(|(pinned, _)| pinned.eq_ignore_ascii_case(name))
+        pinned.iter().any(|(pinned, _)| pinned.eq_ignore_ascii_case(name))
             || ["user", "database", "replication", "options"].contains(&name)
     };
     if let Some((name, _)) = parameters.iter().find(|(name, _)| reserved(name)) {
@@ -93,7 +95,7 @@ fn startup(target: &Target, parameters: &[(&str, &str)]) -> Result<BytesMut, Con
     }
     all.extend(target.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     all.extend(parameters);
-    all.extend(PINNED);
+    all.extend(pinned);
     let mut packet = BytesMut::new();
     frontend::startup_message(all, &mut packet)?;
     Ok(packet)
@@ -181,13 +183,17 @@ async fn greeting(line: &mut Line<'_>) -> Result<(BackendKey, Parameters), Conne
 }
 
 /// The one row that answers the question.
-async fn answer(line: &mut Line<'_>, parameters: &mut Parameters) -> Result<SessionFacts, ConnectError> {
+async fn answer(
+    line: &mut Line<'_>,
+    purpose: &Purpose,
+    parameters: &mut Parameters,
+) -> Result<SessionFacts, ConnectError> {
     let mut facts = None;
     for _ in 0..GREETING_PACKETS_MAX {
         let packet = line.next().await?;
         match packet.tag {
             b'T' | b'C' => {}
-            b'D' => facts = Some(pinned::facts(packet.body)?),
+            b'D' => facts = Some(pinned::facts(packet.body, purpose)?),
             b'S' => {
                 let (name, value) = text_pair(packet.body)?;
                 parameters.set(name, value);

@@ -59,7 +59,8 @@ async fn attempt(target: &Target, mode: SslMode, parameters: &[(&str, &str)]) ->
             key: greeted.key,
             parameters: greeted.parameters,
             facts: Arc::new(greeted.facts),
-            statements: ServerStatements::default(),
+            statements: ServerStatements::of(target.access()),
+            purpose: target.purpose.clone(),
             settings: Arc::new(BTreeMap::new()),
             created: Instant::now(),
         })

@@ -4,7 +4,9 @@ use bytes::{Buf, Bytes};
 
 use super::ConnectError;
 use super::packet::{finished, protocol};
+use crate::sql::Access;
 use crate::upstream::SessionFacts;
+use crate::upstream::target::Purpose;
 
 /// Settings sent as start-up parameters, so that RESET and DISCARD return to them and no role or database default
 /// can replace them. The first makes writing an error; the others keep the server reading text as the gateway reads it.
@@ -16,26 +18,28 @@ pub const PINNED: &[(&str, &str)] = &[
     ("transform_null_equals", "off"),
 ];
 
-/// One row of text: the pinned settings in order, then the facts of the session. Every name is qualified: the
+/// Asks for one row of text: the pinned settings in order, then the facts of the session. Every name is qualified: the
 /// session's search_path is not known yet.
-pub(super) const QUESTION: &str = "SELECT \
-    pg_catalog.current_setting('default_transaction_read_only'), \
-    pg_catalog.current_setting('client_encoding'), \
-    pg_catalog.current_setting('standard_conforming_strings'), \
-    pg_catalog.current_setting('backslash_quote'), \
-    pg_catalog.current_setting('transform_null_equals'), \
-    pg_catalog.current_setting('search_path'), \
-    current_user, session_user, \
-    pg_catalog.current_database(), \
-    pg_catalog.current_setting('server_version_num'), \
-    pg_catalog.current_setting('is_superuser'), \
-    pg_catalog.pg_is_in_recovery()";
+pub(super) fn question(purpose: &Purpose) -> String {
+    let pinned = purpose.pinned();
+    let pinned = pinned.iter().map(|(name, _)| format!("pg_catalog.current_setting('{name}'), "));
+    let pinned: String = pinned.collect();
+    format!(
+        "SELECT {pinned}\
+        pg_catalog.current_setting('search_path'), \
+        current_user, session_user, \
+        pg_catalog.current_database(), \
+        pg_catalog.current_setting('server_version_num'), \
+        pg_catalog.current_setting('is_superuser'), \
+        pg_catalog.pg_is_in_recovery()"
+    )
+}
 
-/// Reads the row that answers [`QUESTION`].
-pub(super) fn facts(row: Bytes) -> Result<SessionFacts, ConnectError> {
+/// Reads the row that answers [`question`].
+pub(super) fn facts(row: Bytes, purpose: &Purpose) -> Result<SessionFacts, ConnectError> {
     let mut columns = columns(row)?.into_iter();
     let mut next = || columns.next().ok_or_else(|| protocol("too few columns"));
-    for (name, wanted) in PINNED {
+    for (name, wanted) in purpose.pinned() {
         hold(name, wanted, &next()?)?;
     }
     Ok(SessionFacts {
@@ -50,8 +54,13 @@ pub(super) fn facts(row: Bytes) -> Result<SessionFacts, ConnectError> {
 }
 
 /// Whether a setting that the server reports is still as pinned; settings that are not pinned may be anything.
-pub(in crate::upstream) fn still_pinned(name: &str, value: &str) -> Result<(), ConnectError> {
-    match PINNED.iter().find(|(pinned, _)| pinned.eq_ignore_ascii_case(name)) {
+pub(in crate::upstream) fn still_pinned(purpose: &Purpose, name: &str, value: &str) -> Result<(), ConnectError> {
+    // In the store a client may make its transactions read-only, and move its search_path: the pool sets both back.
+    let may_move = ["default_transaction_read_only", "search_path"];
+    if purpose.access() == Access::Store && may_move.iter().any(|free| free.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    match purpose.pinned().iter().find(|(pinned, _)| pinned.eq_ignore_ascii_case(name)) {
         Some((_, wanted)) => hold(name, wanted, value),
         None => Ok(()),
     }

@@ -132,6 +132,7 @@ mod tests {
             statements: ServerStatements::default(),
             settings: Arc::default(),
             created: Instant::now(),
+            purpose: Default::default(),
         };
         (connection, server)
     }

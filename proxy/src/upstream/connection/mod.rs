@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::connect::ConnectError;
+use super::target::Purpose;
 use crate::session::dispatch::ServerStatements;
 
 pub use health::Health;
@@ -36,6 +37,8 @@ pub struct Connection {
     pub settings: Arc<BTreeMap<String, String>>,
     /// When the session began.
     pub created: Instant,
+    /// What it is for.
+    pub(in crate::upstream) purpose: Purpose,
 }
 
 /// BackendKeyData.
@@ -72,7 +75,7 @@ impl Connection {
     /// # Errors
     /// [`ConnectError::NotPinned`]: a setting the gateway relies on has changed. The connection must be destroyed.
     pub fn note_parameter(&mut self, name: String, value: String) -> Result<(), ConnectError> {
-        super::connect::still_pinned(&name, &value)?;
+        super::connect::still_pinned(&self.purpose, &name, &value)?;
         self.parameters.set(name, value);
         Ok(())
     }

@@ -109,6 +109,8 @@ pub enum PoolError {
         sqlstate: SqlState,
         /// Why.
         reason: Arc<str>,
+        /// What to do about it.
+        hint: Option<&'static str>,
     },
     /// The server cannot be reached, or refuses.
     #[error("could not connect to the upstream server: {0}")]
@@ -116,6 +118,12 @@ pub enum PoolError {
 }
 
 impl PoolError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        if let Self::Held { hint, .. } = self { *hint } else { None }
+    }
+
     /// The code a client should see; the server's own where it gave one.
     #[must_use]
     pub fn sqlstate(&self) -> SqlState {

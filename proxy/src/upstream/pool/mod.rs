@@ -107,6 +107,10 @@ impl Pool {
     /// A new address or secret: idle connections are closed now, the others when they come back.
     pub fn replace(&self, target: Target, limits: PoolLimits) {
         let mut state = self.0.state.lock();
+        if target.access() != state.target.access() {
+            tracing::error!(%target, "a pool does not change what it is for: the new address is not taken");
+            return;
+        }
         state.target = Arc::new(target);
         state.generation += 1;
         state.outage = None;

@@ -8,7 +8,8 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::{Posture, Severity, inspect};
+use super::{Posture, Severity, inspect, store};
+use crate::sql::Access;
 use crate::upstream::{ConnectError, Pool, PoolError, sql_client};
 use crate::wire::sqlstate::SqlState;
 
@@ -40,6 +41,8 @@ pub(super) enum LookError {
     Query(#[from] tokio_postgres::Error),
     #[error("could not look at what the upstream role could do: no answer")]
     Slow,
+    #[error("the insight store has not been migrated yet")]
+    NotMigrated,
 }
 
 /// The server's own limit on a look is a minute; one that says nothing for longer is as good as gone.
@@ -100,12 +103,9 @@ impl Guard {
             Err(error) => {
                 tracing::warn!(target = %self.pool.target(), %error, "what the upstream role could do is not known");
                 // What was found before still stands: the server that cannot be asked cannot be used either.
-                if self.latest.load().is_none() {
-                    let sqlstate = match &error {
-                        LookError::Connect(error) => error.sqlstate(),
-                        LookError::Query(_) | LookError::Slow => SqlState::CONNECTION_FAILURE,
-                    };
-                    self.hold(sqlstate, &error.to_string());
+                let gone = matches!(error, LookError::NotMigrated);
+                if gone || self.latest.load().is_none() {
+                    self.hold_for(&error);
                 }
             }
         }
@@ -115,7 +115,9 @@ impl Guard {
         let before = self.latest.swap(Some(Arc::new(posture.clone())));
         if before.as_deref() != Some(&posture) {
             let checks = checks(&posture);
-            if posture.can_write() {
+            if posture.can_write() && self.is_of_store() {
+                tracing::error!(role = posture.role, database = posture.database, %checks, "the SQL door of the insight store stays closed");
+            } else if posture.can_write() {
                 tracing::warn!(role = posture.role, database = posture.database, %checks, "the upstream role could write");
             } else {
                 tracing::info!(role = posture.role, database = posture.database, "the upstream role cannot write");
@@ -123,7 +125,11 @@ impl Guard {
         }
         if posture.can_write() {
             let (role, checks) = (&posture.role, checks(&posture));
-            let reason = format!("upstream role \"{role}\" could write ({checks}), and the posture is strict");
+            let reason = if self.is_of_store() {
+                format!("role \"{role}\" of the insight store could reach more than one tenant ({checks})")
+            } else {
+                format!("upstream role \"{role}\" could write ({checks}), and the posture is strict")
+            };
             self.hold(SqlState::INSUFFICIENT_PRIVILEGE, &reason);
         } else {
             self.pool.hold(None);
@@ -132,15 +138,45 @@ impl Guard {
 
     fn hold(&self, sqlstate: SqlState, reason: &str) {
         if self.rule == Rule::Strict {
-            self.pool.hold(Some(PoolError::Held { sqlstate, reason: reason.into() }));
+            self.pool.hold(Some(PoolError::Held { sqlstate, reason: reason.into(), hint: None }));
         }
+    }
+
+    /// Nothing is known of the role: why, and what to do about it.
+    fn hold_for(&self, error: &LookError) {
+        let no_such_role = |error: &ConnectError| matches!(error, ConnectError::Server(refusal) if refusal.sqlstate == SqlState::INVALID_PARAMETER_VALUE);
+        let unmade = match error {
+            LookError::NotMigrated => true,
+            LookError::Connect(error) => self.is_of_store() && no_such_role(error),
+            LookError::Query(_) | LookError::Slow => false,
+        };
+        if unmade {
+            let reason = LookError::NotMigrated.to_string().into();
+            let hint = Some("run `vitrine migrate`");
+            return self.pool.hold(Some(PoolError::Held { sqlstate: SqlState::CANNOT_CONNECT_NOW, reason, hint }));
+        }
+        let sqlstate = match error {
+            LookError::Connect(error) => error.sqlstate(),
+            LookError::Query(_) | LookError::Slow | LookError::NotMigrated => SqlState::CONNECTION_FAILURE,
+        };
+        self.hold(sqlstate, &error.to_string());
+    }
+
+    fn is_of_store(&self) -> bool {
+        self.pool.target().access() == Access::Store
     }
 
     async fn ask(&self) -> Result<Posture, LookError> {
         let (client, task) = sql_client(&self.pool.target()).await?;
-        let posture = inspect(&client).await;
+        let seen = match self.pool.target().access() {
+            Access::Read => inspect(&client).await.map(store::Seen::Posture),
+            Access::Store => store::inspect(&client).await,
+        };
         task.abort();
-        Ok(posture?)
+        match seen? {
+            store::Seen::Posture(posture) => Ok(posture),
+            store::Seen::NotMigrated => Err(LookError::NotMigrated),
+        }
     }
 }
 

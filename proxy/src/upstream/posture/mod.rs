@@ -7,9 +7,10 @@ mod checks;
 mod guard;
 mod proper;
 mod report;
+mod store;
 
 use serde::Serialize;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use checks::{ACTING, Check, SUMMARY};
 
@@ -104,6 +105,11 @@ async fn look(client: &Client) -> Result<Posture, tokio_postgres::Error> {
 
 async fn found(client: &Client, check: &'static Check) -> Result<Option<Finding>, tokio_postgres::Error> {
     let row = client.query_one(&format!("{ACTING}, found(place, fix) AS ({}) {SUMMARY}", check.sql), &[]).await?;
+    finding(check, &row)
+}
+
+/// What the row of [`SUMMARY`] says.
+fn finding(check: &Check, row: &Row) -> Result<Option<Finding>, tokio_postgres::Error> {
     let count = u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0);
     if count == 0 {
         return Ok(None);

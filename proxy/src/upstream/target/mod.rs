@@ -1,5 +1,6 @@
 //! Where an upstream database is and how to log in there.
 
+mod purpose;
 mod secret;
 mod tls;
 mod url;
@@ -10,6 +11,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::sql::Access;
+
+pub(in crate::upstream) use purpose::Purpose;
+pub use purpose::STORE_ROLE;
 pub use secret::Secret;
 pub use tls::{ChannelBinding, Identity, Roots, SslMode, Tls};
 
@@ -32,6 +37,8 @@ pub struct Target {
     pub application_name: String,
     /// Settings from the URL's `options`, sent as start-up parameters.
     pub settings: Vec<(String, String)>,
+    /// What its connections are for. A URL is a customer's; see [`Target::into_store`].
+    pub(in crate::upstream) purpose: Purpose,
 }
 
 /// A place where PostgreSQL listens.
@@ -111,6 +118,25 @@ impl Target {
     #[must_use]
     pub fn with_role(&self, user: impl Into<String>, secret: Secret) -> Self {
         Self { user: user.into(), secret, ..self.clone() }
+    }
+
+    /// The same place as one tenant of the insight store sees it: its sessions write, as [`STORE_ROLE`], under row-level
+    /// security, and nothing in them can choose another tenant. There is no way back to a customer's target.
+    #[must_use]
+    pub fn into_store(self, tenant: &str) -> Self {
+        Self { purpose: Purpose::Store { tenant: tenant.to_owned() }, ..self }
+    }
+
+    /// The same place for the gateway's own questions about the insight store: read-only, as [`STORE_ROLE`], of no tenant.
+    #[must_use]
+    pub fn into_store_watch(self) -> Self {
+        Self { purpose: Purpose::StoreWatch, ..self }
+    }
+
+    /// What statements must have been reviewed for to be sent on its connections.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.purpose.access()
     }
 
     /// The same server, another database.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ChannelBinding, Endpoint, Identity, Roots, Secret, SslMode, Target, TargetError, Tls};
+use super::{ChannelBinding, Endpoint, Identity, Purpose, Roots, Secret, SslMode, Target, TargetError, Tls};
 use crate::upstream::connect::PINNED;
 
 const PORT_DEFAULT: u16 = 5432;
@@ -55,6 +55,7 @@ pub(super) fn read(url: &str) -> Result<Target, TargetError> {
         endpoint,
         database,
         user,
+        purpose: Purpose::Customer,
     })
 }
 

@@ -24,7 +24,15 @@ pub(in crate::sql::grammar) fn of_query<'t>(query: &'t SelectStmt, alias: Option
 
 /// The same with a list of column names, as a common table expression has it.
 pub(in crate::sql::grammar) fn of_named_query<'t>(query: &'t SelectStmt, names: &'t [Node]) -> Columns<'t> {
-    let outputs = outputs(query);
+    of_outputs(&outputs(query), names)
+}
+
+/// The same for what RETURNING lists.
+pub(in crate::sql::grammar) fn of_named_targets<'t>(targets: &'t [Node], names: &'t [Node]) -> Columns<'t> {
+    of_outputs(&targets.iter().map(output).collect::<Vec<_>>(), names)
+}
+
+fn of_outputs<'t>(outputs: &[Output<'t>], names: &'t [Node]) -> Columns<'t> {
     let star = outputs.contains(&Output::Star);
     let renamed = names.iter().filter_map(text);
     // Behind a star the place of a column is unknown: it may be one of those that were renamed.

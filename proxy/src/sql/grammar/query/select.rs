@@ -2,8 +2,8 @@
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{
-    CommonTableExpr, CteCycleClause, CteSearchClause, IntoClause, LockClauseStrength, LockingClause, Node, ResTarget,
-    SelectStmt, SetOperation, SortBy, WindowDef, WithClause,
+    CommonTableExpr, CteCycleClause, CteSearchClause, IntoClause, Node, ResTarget, SelectStmt, SetOperation, SortBy,
+    WindowDef, WithClause,
 };
 
 use crate::sql::denial::Denial;
@@ -76,7 +76,9 @@ impl<'t> Walk<'t> {
         self.order(sort_clause)?;
         self.maybe(limit_offset.as_deref())?;
         self.maybe(limit_count.as_deref())?;
-        locking_clause.first().map_or(Ok(()), |clause| Err(locking(clause)))?;
+        for clause in locking_clause {
+            self.row_lock(clause)?;
+        }
         self.typist.are_outputs(outputs);
         Ok(size)
     }
@@ -263,7 +265,7 @@ impl<'t> Walk<'t> {
     }
 
     /// WITH: a query is in sight of those after it and of the body; of itself and all others when RECURSIVE.
-    fn with(&mut self, with: &'t WithClause) -> Result<(), Denial> {
+    pub(in crate::sql::grammar) fn with(&mut self, with: &'t WithClause) -> Result<(), Denial> {
         let WithClause { ctes, recursive, location: _ } = with;
         if self.scope.cte_count().saturating_add(ctes.len()) > ITEMS_MAX {
             return Err(too_deep());
@@ -285,8 +287,12 @@ impl<'t> Walk<'t> {
 
     fn announce(&mut self, node: &'t Node, shape: Option<u32>) -> Result<(), Denial> {
         let NodeEnum::CommonTableExpr(cte) = inner(node)? else { return Err(unexpected(inner(node)?)) };
-        let query = select_of(cte.ctequery.as_deref(), place(cte.location))?;
-        let columns = columns::of_named_query(query, &cte.aliascolnames);
+        let columns = match self.returned(cte.ctequery.as_deref()) {
+            Some(targets) => columns::of_named_targets(targets, &cte.aliascolnames),
+            None => {
+                columns::of_named_query(select_of(cte.ctequery.as_deref(), place(cte.location))?, &cte.aliascolnames)
+            }
+        };
         let extra = [
             cte.search_clause.as_ref().map(|clause| clause.search_seq_column.as_str()),
             cte.cycle_clause.as_ref().map(|clause| clause.cycle_mark_column.as_str()),
@@ -316,7 +322,7 @@ impl<'t> Walk<'t> {
             ctecolcollations: _,
         } = cte.as_ref();
         self.typist.untouch(shape);
-        let size = self.select(select_of(ctequery.as_deref(), place(*location))?)?;
+        let size = self.cte_query(ctequery.as_deref(), place(*location))?;
         let outputs = self.typist.last_outputs();
         let recursive = self.typist.untouch(shape);
         let names = strings(aliascolnames)?;
@@ -371,17 +377,4 @@ pub(in crate::sql::grammar) fn select_of(node: Option<&Node>, position: Option<u
 fn select_into(into: &IntoClause) -> Denial {
     let position = into.rel.as_ref().and_then(|relation| place(relation.location));
     refusal::write("SELECT INTO", position)
-}
-
-fn locking(node: &Node) -> Denial {
-    let clause = if let Some(NodeEnum::LockingClause(clause)) = &node.node { Some(clause) } else { None };
-    let strength = clause.map_or(0, |LockingClause { locked_rels: _, strength, wait_policy: _ }| *strength);
-    let tag = match LockClauseStrength::try_from(strength) {
-        Ok(LockClauseStrength::LcsForkeyshare) => "SELECT FOR KEY SHARE",
-        Ok(LockClauseStrength::LcsForshare) => "SELECT FOR SHARE",
-        Ok(LockClauseStrength::LcsFornokeyupdate) => "SELECT FOR NO KEY UPDATE",
-        Ok(LockClauseStrength::LcsForupdate) => "SELECT FOR UPDATE",
-        Ok(LockClauseStrength::Undefined | LockClauseStrength::LcsNone) | Err(_) => "SELECT with a locking clause",
-    };
-    refusal::lock(tag)
 }

@@ -7,6 +7,7 @@ use pg_query::protobuf::{
     ParamRef, RowExpr, SqlValueFunction, SubLink, SubLinkType, TypeCast,
 };
 
+use crate::sql::access::Access;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::grammar::bomb::Size;
 use crate::sql::grammar::columns;
@@ -68,6 +69,7 @@ impl<'t> Walk<'t> {
             }
             constructs!() => self.construct_value(node),
             json_expressions!() => self.json(node),
+            writing_expressions!() if self.access == Access::Store => self.assigned(node),
             list_entries!()
             | leaves!()
             | from_items!()

@@ -19,7 +19,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    const fn new(name: &'static str, severity: Severity, what: &'static str, sql: &'static str) -> Self {
+    pub(super) const fn new(name: &'static str, severity: Severity, what: &'static str, sql: &'static str) -> Self {
         Self { name, severity, what, since: 0, of_superusers: false, sql }
     }
 
