@@ -272,7 +272,8 @@ impl Session {
     /// A statement met a connection of the other kind: neither it nor anything else of its batch is sent. Routes are made
     /// so that this cannot come about.
     fn misrouted(&mut self, statements: &mut ServerStatements, out: &mut BytesMut) -> Option<Op> {
-        while self.ops.pop_front_if(|op| !matches!(op, Op::Sync)).is_some() {}
+        let end = self.ops.iter().position(|op| matches!(op, Op::Sync)).unwrap_or(self.ops.len());
+        self.ops.drain(..end);
         self.copy_ends();
         let mut bytes = BytesMut::new();
         failure::misrouted().put(&mut bytes);

@@ -54,6 +54,9 @@ fn span(text: &str, location: i32, length: i32) -> Result<Range<usize>, Denial> 
 impl<'t> Walk<'t> {
     /// Walks a whole statement.
     pub(super) fn statement(&mut self, node: &'t NodeEnum, text: &str, span: &Range<usize>) -> Result<Kind, Denial> {
+        if self.may_modify(node) {
+            return self.modification(node);
+        }
         match node {
             NodeEnum::SelectStmt(query) => self.top_query(query),
             NodeEnum::ExplainStmt(explain) => self.explain(explain, span),
@@ -71,7 +74,6 @@ impl<'t> Walk<'t> {
             NodeEnum::DeallocateStmt(deallocate) => Ok(super::session::deallocate(deallocate)),
             NodeEnum::DiscardStmt(discard) => super::session::discard(discard),
             NodeEnum::UnlistenStmt(unlisten) => Ok(super::session::unlisten(unlisten)),
-            writing if self.may_modify(writing) => self.modification(writing),
             refused @ (writing_statements!()
             | defining_statements!()
             | maintaining_statements!()

@@ -205,10 +205,10 @@ impl Survey {
                     Coarse::Explain
                 }
             }
-            Statement::Prepare { name: _, data_types: _, statement } => match self.statement(statement) {
-                Coarse::Select | Coarse::Modify(_) => Coarse::Prepare,
-                _ => Coarse::Other,
-            },
+            Statement::Prepare { name: _, data_types: _, statement } => {
+                let inner = self.statement(statement);
+                if matches!(inner, Coarse::Select | Coarse::Modify(_)) { Coarse::Prepare } else { Coarse::Other }
+            }
             Statement::Execute {
                 name: _,
                 parameters,
