@@ -14,7 +14,7 @@ DEMO ?=
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers soak-cache bench bench-insights
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers fuzz soak-cache bench bench-insights
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -47,6 +47,9 @@ test-drivers: deps ## real drivers from their registries, in seven languages
 
 soak-cache: deps ## the cache under load for a minute: writers in the database, 64 clients, every answer checked
 	VITRINE_SOAK_SECONDS=60 cargo test --package vitrine --locked --test cache -- under_load --nocapture
+
+fuzz: deps ## hostile bytes and conversations, FUZZ_SECONDS (default 60) for each target
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --package vitrine --test fuzz -- --nocapture
 
 bench: deps ## direct, pgbouncer and Vitrine in one interleaved run
 	loadtests/bench/run

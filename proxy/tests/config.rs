@@ -328,9 +328,26 @@ fn unreadable_files_are_in_the_same_list() {
         "vitrine.toml:4: tls.cert: no certificate found",
         "vitrine.toml:7: pool.size: 0 is not between",
         "vitrine.toml:13: user[1].upstream_password_file: /nowhere/secret",
-        "5 mistakes",
+        "vitrine.toml:5: tls.key: /nowhere/key",
+        "6 mistakes",
     ] {
         assert!(errors.contains(expected), "{expected}: {errors}");
     }
     assert!(!errors.contains("plain\""), "{errors}");
+}
+
+#[test]
+fn every_certificate_that_cannot_be_read_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("vitrine.toml");
+    let text = "[customer]\nurl = \"postgres://a@h/d\"\n[tls]\ncert = \"/nosuch/crt\"\nkey = \"/nosuch/key\"\n\
+                client_ca = \"/nosuch/ca\"\n";
+    std::fs::write(&file, text).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_vitrine"));
+    let output = command.env_clear().args(["serve", "--config"]).arg(&file).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{errors}");
+    for mistake in ["4: tls.cert: /nosuch/crt: ", "5: tls.key: /nosuch/key: ", "6: tls.client_ca: /nosuch/ca: "] {
+        assert!(errors.contains(mistake), "{mistake}: {errors}");
+    }
 }

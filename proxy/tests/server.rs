@@ -195,6 +195,36 @@ async fn a_reload_brings_policy_users_and_roles_for_sessions_that_live_too() {
     assert_eq!(code(&app.simple_query("SELECT count(*) FROM secret").await.unwrap_err()), "42501");
 }
 
+/// A database that a reload brings is served, its catalog is watched, and both are told to whoever measures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_brings_a_database_and_the_watch_over_its_catalog() {
+    let watch = "[watch]\ncatalog_refresh_ms = 1000\n";
+    let gateway = GatewayProcess::start_with_file(watch, &[]);
+    gateway.postgres.psql("CREATE DATABASE second").unwrap();
+    let second = gateway.postgres.url("postgres", "second");
+    gateway.write_file(&format!("{watch}[[database]]\nurl = \"{second}\"\n"));
+    gateway.signal("HUP");
+    gateway.wait_for_log("are read again");
+    let url = format!("postgres://tester@{}/second", gateway.listen);
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    gateway.postgres.psql_in("second", "CREATE TABLE later (n int4); INSERT INTO later VALUES (7)").unwrap();
+    let row = client.query_one("SELECT n FROM later", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 7);
+    // The timer alone, without an unknown name, brings a change: what was a table is a view over a forbidden function.
+    let change = "DROP TABLE later; CREATE VIEW later AS SELECT 7 AS n FROM pg_sleep(0)";
+    gateway.postgres.psql_in("second", change).unwrap();
+    let since = Instant::now();
+    while client.query_one("SELECT n FROM later", &[]).await.is_ok() {
+        assert!(since.elapsed() < Duration::from_secs(30), "the catalog of the new database is not watched");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let metrics = http(&gateway.admin, "/metrics").1;
+    for database in ["postgres", "second"] {
+        assert!(metrics.contains(&format!("vitrine_catalog_age_seconds{{database=\"{database}\"}} ")), "{metrics}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_happens_is_counted_and_logged_without_literals() {
     let gateway = GatewayProcess::start(&[]);

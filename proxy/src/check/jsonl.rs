@@ -30,12 +30,30 @@ struct Answer<'a> {
     not_cacheable: Option<String>,
 }
 
-/// Answers a line `{"id": …, "sql": "…"}`; other keys are ignored. Also tells whether it passed.
+/// What is answered to a line that asks nothing: its place stands for its id.
+#[derive(Debug, Serialize)]
+struct Fault {
+    id: Option<serde_json::Value>,
+    line: usize,
+    verdict: &'static str,
+    message: String,
+}
+
+/// Answers line `number` (from 1), `{"id": …, "sql": "…"}`; other keys are ignored. Also tells whether it passed. A line
+/// that is not such an object has the verdict `error`.
 ///
 /// # Errors
-/// When the line is not such an object.
-pub fn answer(reviewer: &Reviewer, line: &str) -> Result<(String, bool), serde_json::Error> {
-    let question: Question = serde_json::from_str(line)?;
+/// When the answer cannot be written as JSON.
+pub fn answer(reviewer: &Reviewer, number: usize, line: &str) -> Result<(String, bool), serde_json::Error> {
+    let question: Question = match serde_json::from_str(line) {
+        Ok(question) => question,
+        Err(error) => {
+            let read: Option<serde_json::Value> = serde_json::from_str(line).ok();
+            let id = read.and_then(|mut object| object.get_mut("id").map(serde_json::Value::take));
+            let fault = Fault { id, line: number, verdict: "error", message: error.to_string() };
+            return Ok((serde_json::to_string(&fault)?, false));
+        }
+    };
     let verdict = reviewer.verdict(&question.sql);
     let denial = verdict.denial.as_ref();
     let answer = Answer {
@@ -52,4 +70,25 @@ pub fn answer(reviewer: &Reviewer, line: &str) -> Result<(String, bool), serde_j
         not_cacheable: verdict.not_kept().filter(|_| denial.is_none()),
     };
     Ok((serde_json::to_string(&answer)?, denial.is_none()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+
+    #[test]
+    fn a_line_that_asks_nothing_is_answered_too() {
+        let reviewer = Reviewer::offline(Policy::built_in());
+        for (line, id, passes) in [
+            ("SELECT 1", serde_json::Value::Null, false),
+            (r#"{"id": 7, "sq": "SELECT 1"}"#, 7.into(), false),
+            (r#"{"id": "a", "sql": "SELECT 1"}"#, "a".into(), true),
+        ] {
+            let (said, passed) = answer(&reviewer, 3, line).unwrap();
+            let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+            assert_eq!((&said["id"], passed), (&id, passes), "{said}");
+            assert_eq!(said["verdict"], if passes { "permit" } else { "error" });
+        }
+    }
 }

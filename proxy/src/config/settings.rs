@@ -244,6 +244,10 @@ section! {
         prepared_bytes_max: usize = 67_108_864, in 65_536..=1_073_741_824;
         /// Largest value that constants of a statement may build, bytes (54000).
         constant_bytes_max: u64 = 67_108_864, in 1_024..=1_073_741_823;
+        /// Rows of one result (54000); 0 means no limit.
+        result_rows_max: u64 = 0, in 0..=1_000_000_000_000;
+        /// Bytes of the rows of one result (54000); 0 means no limit.
+        result_bytes_max: u64 = 0, in 0..=1_000_000_000_000_000;
     }
 }
 
@@ -258,6 +262,8 @@ section! {
         statement_ms: Millis = Millis(300_000), in 0..=86_400_000;
         /// Longest idle time inside a transaction (25P03), unless the client sets another; 0 means no limit.
         idle_in_transaction_ms: Millis = Millis(60_000), in 0..=86_400_000;
+        /// Longest idle time outside of a transaction (57P05); then the connection is closed. 0 means no limit.
+        idle_session_ms: Millis = Millis(0), in 0..=604_800_000;
     }
 }
 

@@ -86,16 +86,20 @@ struct Files {
 fn read_files(config: &Config, mut mistakes: Vec<Mistake>) -> Result<Files, Vec<Mistake>> {
     let users = read_users(config, &mut mistakes);
     let policy = Arc::new(read_policy(config, &mut mistakes));
+    let unreadable = unreadable_certificates(config);
     let tls = match (&config.tls.cert, &config.tls.key) {
         (Some(cert), Some(key)) => match ServerTls::load(cert, key, config.tls.client_ca.as_deref()) {
             Ok(tls) => Some(tls),
             Err(error) => {
-                mistakes.push(config.mistake(key_of(&error), error.to_string()));
+                if !matches!(error, door::TlsError::Unreadable { .. }) {
+                    mistakes.push(config.mistake(key_of(&error), error.to_string()));
+                }
                 None
             }
         },
         (Some(_), None) | (None, Some(_)) | (None, None) => None,
     };
+    mistakes.extend(unreadable);
     for mapping in &config.mappings {
         if let Some(path) = &mapping.upstream_password_file
             && let Err(error) = std::fs::metadata(path)
@@ -109,6 +113,17 @@ fn read_files(config: &Config, mut mistakes: Vec<Mistake>) -> Result<Files, Vec<
     }
     Mistake::order(&mut mistakes);
     Err(mistakes)
+}
+
+/// The files of `[tls]` that cannot be read, every one of them.
+fn unreadable_certificates(config: &Config) -> Vec<Mistake> {
+    let files =
+        [("tls.cert", &config.tls.cert), ("tls.key", &config.tls.key), ("tls.client_ca", &config.tls.client_ca)];
+    let fault = |key, path: &std::path::PathBuf| {
+        let error = std::fs::read(path).err()?;
+        Some(config.mistake(key, format!("{}: {error}", path.display())))
+    };
+    files.into_iter().filter_map(|(key, path)| fault(key, path.as_ref()?)).collect()
 }
 
 /// The setting that a fault of the certificates is about.

@@ -321,6 +321,8 @@ impl Session {
                 frontend::put_sync(out);
                 self.expect.push_back(Expect::Ready);
             }
+            // What was answered, or will be by a Sync, needs none: the connection may be somebody else's by then.
+            Op::Flush if !self.sent_is_undecided() => {}
             Op::Flush => frontend::put_flush(out),
             Op::CopyData(_) | Op::CopyDone | Op::CopyFail(_) => copy::put(op, out),
         }

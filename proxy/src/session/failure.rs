@@ -1,5 +1,6 @@
 //! What the client is told when something is refused or fails: the only place where a cause becomes a report.
 
+use super::ResultBound;
 use crate::sql::Denial;
 use crate::wire::backend::{Report, Severity};
 use crate::wire::reader::Malformed;
@@ -55,6 +56,18 @@ pub fn misrouted() -> Report {
     Report::error(SqlState::INTERNAL_ERROR, "the statement was reviewed for another kind of database")
 }
 
+/// More rows than may pass of one result.
+#[must_use]
+pub fn result_too_long(bound: ResultBound) -> Report {
+    let detail = match bound {
+        ResultBound::Rows(max) => format!("The gateway passes at most {max} rows of one result."),
+        ResultBound::Bytes(max) => format!("The gateway passes at most {max} bytes of the rows of one result."),
+    };
+    Report::error(SqlState::PROGRAM_LIMIT_EXCEEDED, "result is too long")
+        .detail(detail)
+        .hint("Ask for less, with WHERE, LIMIT or an aggregate; a transaction that was open has ended.")
+}
+
 /// What follows the end of a transaction that had moved search_path, in one text: it was reviewed under the path of
 /// that transaction.
 #[must_use]
@@ -103,7 +116,7 @@ pub fn not_a_cursor(name: &str) -> Report {
         .hint("Use the messages of the protocol for a portal that was made by Bind.")
 }
 
-/// Bind to a portal whose name PostgreSQL would cut.
+/// A portal whose name PostgreSQL would cut in the middle of a character.
 #[must_use]
 pub fn portal_name_too_long() -> Report {
     Report::error(SqlState::NAME_TOO_LONG, "portal name is too long").detail("A name has at most 63 bytes.")

@@ -50,10 +50,13 @@ impl Session {
     pub(super) fn batch_is_undecided(&self) -> bool {
         match self.ops.iter().rposition(|op| matches!(op, Op::Sync)) {
             Some(end) => self.ops.iter().skip(end + 1).any(Op::needs_upstream),
-            None => {
-                let sent = self.expect.iter().rev().take_while(|expect| !matches!(expect, Expect::Ready));
-                self.ops.iter().any(Op::needs_upstream) || sent.into_iter().any(Expect::is_upstream_s)
-            }
+            None => self.ops.iter().any(Op::needs_upstream) || self.sent_is_undecided(),
         }
+    }
+
+    /// The same of those that were sent.
+    pub(super) fn sent_is_undecided(&self) -> bool {
+        let mut sent = self.expect.iter().rev().take_while(|expect| !matches!(expect, Expect::Ready));
+        sent.any(Expect::is_upstream_s)
     }
 }

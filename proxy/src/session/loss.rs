@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use super::Session;
 use super::op::{Expect, Op, Undo};
 use super::simple::OwnBlock;
-use crate::wire::backend::{Report, TransactionStatus};
+use crate::wire::backend::{self, Report, TransactionStatus};
 
 impl Session {
     /// Whether a batch was sent whose end is still to be answered.
@@ -19,24 +19,31 @@ impl Session {
     }
 
     /// The connection is gone. What was outstanding failed; the session itself goes on. Every batch that is
-    /// outstanding is answered with `report`, so that each Sync has its ReadyForQuery.
+    /// outstanding is answered, with `report` in place of what the upstream would have said first, so that each Sync has
+    /// its ReadyForQuery.
     pub fn upstream_gone(&mut self, report: &Report, out: &mut BytesMut) {
-        let (batches, mut rest) = self.drop_outstanding();
-        rest |= self.batch_open && !self.skipping;
+        let (batches, mut rest) = self.drop_outstanding(report);
+        let told = rest.over || self.skipping;
+        let in_batch = self.batch_open;
         self.forget_connection();
         self.confirmed.rollback();
         self.own.rollback();
-        for has_work in batches {
-            if has_work {
-                report.put(out);
-            }
+        for answers in batches {
+            out.extend_from_slice(&answers);
             self.batch_failed = true;
             self.ready(TransactionStatus::Idle, out);
         }
-        if rest {
-            report.put(out);
+        if in_batch && !told {
+            report.put(&mut rest.answers);
+        }
+        out.extend_from_slice(&rest.answers);
+        if in_batch || told {
             self.skipping = true;
             self.batch_failed = true;
+        }
+        if in_batch && !told && self.held.take().is_some() {
+            // All before the simple query was answered: the error is its own, and it ends its batch.
+            self.sync();
         }
         self.settle();
     }
@@ -61,37 +68,41 @@ impl Session {
         self.status = TransactionStatus::Idle;
     }
 
-    /// Drops all steps. Returns for each batch whether something of it was still to be answered, and the same for
-    /// what has no Sync yet.
-    fn drop_outstanding(&mut self) -> (Vec<bool>, bool) {
-        let (mut batches, mut rest, mut undone) = (Vec::new(), false, Vec::new());
+    /// Drops all steps. Returns what is answered to each batch, and to what has no Sync yet.
+    fn drop_outstanding(&mut self, report: &Report) -> (Vec<BytesMut>, Ending) {
+        // Where the client has the error of the first batch already, nothing more is said in that.
+        let (mut batches, mut undone) = (Vec::new(), Vec::new());
+        let mut ending = Ending { answers: BytesMut::new(), over: self.batch_failed };
         for expect in std::mem::take(&mut self.expect) {
             match expect {
-                Expect::Ready => batches.push(std::mem::take(&mut rest)),
-                Expect::Undo(undo) => undone.push(undo),
-                Expect::Replay => {}
-                Expect::Local(_)
-                | Expect::Show { .. }
-                | Expect::Refuse(_)
-                | Expect::Fail
-                | Expect::Parse { .. }
+                Expect::Show { name, columns } if !ending.over => self.put_own(name, columns, &mut ending.answers),
+                Expect::Show { .. } => {}
+                Expect::Ready => batches.push(ending.next()),
+                Expect::Undo(undo) => undone.extend(ending.over.then_some(undo)),
+                Expect::Local(bytes) => ending.made_here(&bytes),
+                Expect::Refuse(bytes) => ending.refused(&bytes),
+                Expect::Parse { real: false, answer: true, .. } => ending.made_here(backend::PARSE_COMPLETE),
+                Expect::Replay | Expect::Parse { real: false, answer: false, .. } => {}
+                Expect::Fail
+                | Expect::Parse { real: true, .. }
                 | Expect::Bind { .. }
                 | Expect::DescribeStatement
                 | Expect::DescribePortal { .. }
                 | Expect::Execute { .. }
                 | Expect::ClosePortal { .. }
-                | Expect::CloseStatement { .. } => rest = true,
+                | Expect::CloseStatement { .. } => ending.lost(report),
             }
         }
         for op in std::mem::take(&mut self.ops) {
             match op {
-                Op::Sync => batches.push(std::mem::take(&mut rest)),
-                Op::Undo(undo) => undone.push(undo),
+                Op::Sync => batches.push(ending.next()),
+                Op::Undo(undo) => undone.extend(ending.over.then_some(undo)),
+                Op::Local(bytes) => ending.made_here(&bytes),
+                Op::Refuse(bytes) => ending.refused(&bytes),
                 Op::Flush => {}
-                Op::Local(_)
-                | Op::Show { .. }
-                | Op::Refuse(_)
-                | Op::Fail
+                Op::Show { name, columns } if !ending.over => self.put_own(name, columns, &mut ending.answers),
+                Op::Show { .. } => {}
+                Op::Fail
                 | Op::Parse { .. }
                 | Op::Bind { .. }
                 | Op::DescribeStatement { .. }
@@ -100,12 +111,12 @@ impl Session {
                 | Op::CopyData(_)
                 | Op::CopyDone
                 | Op::CopyFail(_)
-                | Op::ClosePortal { .. } => rest = true,
+                | Op::ClosePortal { .. } => ending.lost(report),
             }
         }
         self.copy_ends();
         self.undo(undone);
-        (batches, rest)
+        (batches, ending)
     }
 
     /// Takes back, last first, what was taken for granted.
@@ -122,6 +133,39 @@ impl Session {
                 Undo::SqlPrepared { name, before } => drop(put_or_remove(&mut self.sql_prepared, &name, before)),
             }
         }
+    }
+}
+
+/// The answers to one batch whose connection is gone.
+struct Ending {
+    answers: BytesMut,
+    /// The client has an error: what follows in the batch is skipped.
+    over: bool,
+}
+
+impl Ending {
+    fn made_here(&mut self, bytes: &[u8]) {
+        if !self.over {
+            self.answers.extend_from_slice(bytes);
+        }
+    }
+
+    fn refused(&mut self, bytes: &[u8]) {
+        self.made_here(bytes);
+        self.over = true;
+    }
+
+    fn lost(&mut self, report: &Report) {
+        if !self.over {
+            report.put(&mut self.answers);
+        }
+        self.over = true;
+    }
+
+    /// The end of the batch: its answers.
+    fn next(&mut self) -> BytesMut {
+        self.over = false;
+        std::mem::take(&mut self.answers)
     }
 }
 

@@ -8,8 +8,7 @@ mod bound;
 mod copy;
 pub mod dispatch;
 pub mod failure;
-mod fold;
-mod generations;
+mod fault;
 mod held;
 mod loss;
 mod memory;
@@ -30,9 +29,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 pub use dispatch::StatementKey;
+pub use fault::{Relay, ResultBound, UpstreamFault};
 pub use memory::{Moment, Parts, Read, Told, Wants, own};
 pub use op::{Effect, Op};
-pub use relay::{Relay, UpstreamFault};
 pub use statement::Prepared;
 pub use verdict::Stall;
 
@@ -147,7 +146,8 @@ pub struct Session {
     batches_answered: u64,
     /// Those whose Sync has gone upstream on the present connection.
     batches_sent: u64,
-    offered: Option<Arc<Reviewed>>,
+    /// Verdicts that the frame at hand asked for; a memory that is too small for all of them must not keep it waiting.
+    offered: Vec<Arc<Reviewed>>,
     denied: Vec<Arc<Reviewed>>,
     permitted_count: u64,
     remembered_count: u64,
@@ -191,7 +191,7 @@ impl Session {
             batch: 1,
             batches_answered: 0,
             batches_sent: 0,
-            offered: None,
+            offered: Vec::new(),
             denied: Vec::new(),
             permitted_count: 0,
             remembered_count: 0,
@@ -270,7 +270,7 @@ impl Session {
 
     /// Hands over the verdict a [`Stall`] asked for.
     pub fn offer(&mut self, reviewed: Arc<Reviewed>) {
-        self.offered = Some(reviewed);
+        self.offered.push(reviewed);
     }
 
     /// What was refused since the last call: text and denial.

@@ -193,7 +193,7 @@ impl Session {
     }
 
     fn holds_cursors(&self) -> bool {
-        self.status != TransactionStatus::Idle || !self.held_cursors.is_empty() || !self.is_quiet()
+        self.status != TransactionStatus::Idle || self.batch_open || !self.held_cursors.is_empty() || !self.is_quiet()
     }
 
     /// A command about the session, answered here; `columns` describes its rows too.

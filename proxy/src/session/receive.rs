@@ -17,8 +17,8 @@ use crate::wire::frontend::FrontendMessage;
 use crate::wire::reader::Malformed;
 use crate::wire::sqlstate::SqlState;
 
-/// Longer names of portals are cut by PostgreSQL: two of ours could be one of its.
-const NAME_BYTES_MAX: usize = 63;
+/// PostgreSQL knows a portal by so much of its name: two longer ones can be one portal.
+const PORTAL_NAME_BYTES_MAX: usize = 63;
 
 /// Room for the steps of an ordinary batch.
 const STEPS: usize = 8;
@@ -42,15 +42,21 @@ impl Session {
             self.expect.reserve(STEPS);
         }
         match FrontendMessage::decode(frame) {
-            Ok(message) => self.message(message, verdicts),
-            Err(cause) => {
-                self.broken(frame.tag, cause);
-                Ok(())
-            }
+            Ok(message) => self.message(message, verdicts)?,
+            Err(cause) => self.broken(frame.tag, cause),
         }
+        self.offered.clear();
+        Ok(())
     }
 
     fn message(&mut self, message: FrontendMessage<'_>, verdicts: &dyn Verdicts) -> Result<(), Stall> {
+        let message = match with_cut_name(message) {
+            Ok(message) => message,
+            Err(report) => {
+                self.refuse(&report);
+                return Ok(());
+            }
+        };
         match message {
             FrontendMessage::Query { sql } => return self.query(sql, verdicts),
             FrontendMessage::Parse { name, sql, parameter_types } => {
@@ -194,10 +200,6 @@ impl Session {
             self.refuse(&failure::in_failed_transaction());
             return Ok(());
         }
-        if portal.len() > NAME_BYTES_MAX {
-            self.refuse(&failure::portal_name_too_long());
-            return Ok(());
-        }
         let statement = self.ending(prepared);
         let prepared = bound::with_values(&statement, &values);
         match prepared.plan {
@@ -302,7 +304,7 @@ impl Session {
         verdicts: &dyn Verdicts,
     ) -> Result<Arc<Reviewed>, Stall> {
         let asked = Asked { text, parameter_types: types, scope: &self.scope };
-        let offered = self.offered.take().filter(|offered| offered.is_of(&asked));
+        let offered = self.offered.iter().find(|offered| offered.is_of(&asked)).cloned();
         let fresh = offered.is_some();
         let Some(reviewed) = offered.or_else(|| verdicts.recall(&asked)) else {
             return Err(Stall { text: text.into(), parameter_types: types.into(), scope: Arc::clone(&self.scope) });
@@ -374,6 +376,23 @@ impl Session {
             client_name: name.into(),
         }
     }
+}
+
+/// The message with the name of its portal as PostgreSQL keeps it, or why that has none.
+fn with_cut_name(message: FrontendMessage<'_>) -> Result<FrontendMessage<'_>, Report> {
+    let cut = |name: &str| name.len() > PORTAL_NAME_BYTES_MAX;
+    let kept = |name| str::get(name, ..PORTAL_NAME_BYTES_MAX).ok_or_else(failure::portal_name_too_long);
+    Ok(match message {
+        FrontendMessage::Bind { portal, statement, values } if cut(portal) => {
+            FrontendMessage::Bind { portal: kept(portal)?, statement, values }
+        }
+        FrontendMessage::Execute { portal, rows_max } if cut(portal) => {
+            FrontendMessage::Execute { portal: kept(portal)?, rows_max }
+        }
+        FrontendMessage::DescribePortal { name } if cut(name) => FrontendMessage::DescribePortal { name: kept(name)? },
+        FrontendMessage::ClosePortal { name } if cut(name) => FrontendMessage::ClosePortal { name: kept(name)? },
+        other => other,
+    })
 }
 
 fn function_call() -> Report {

@@ -3,36 +3,11 @@
 use bytes::BytesMut;
 
 use super::dispatch::ServerStatements;
+use super::fault::{Relay, UpstreamFault};
 use super::op::{Answer, Effect, Expect, Op};
 use super::{Session, failure, portal, settings};
 use crate::wire::backend::{self, Fields, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
-
-/// What becomes of one backend message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Relay {
-    /// It goes to the client as it is, before whatever was appended to `out`.
-    Forward,
-    /// It does not; what was appended to `out` goes in its place.
-    Swallow,
-    /// The connection cannot be used any further.
-    Fault(UpstreamFault),
-}
-
-/// Why a connection cannot be used any further.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum UpstreamFault {
-    /// A message came that nothing asked for.
-    OutOfPlace(u8),
-    /// The server ended the connection: SQLSTATE and message of its FATAL.
-    Ended { sqlstate: SqlState, message: String },
-    /// A setting that the walls stand on moved.
-    SettingMoved(String),
-    /// Replaying the client's settings failed, with the server's own words.
-    Replay { sqlstate: SqlState, message: String },
-    /// A kept plan no longer fits the tables; nothing of this batch was answered yet.
-    StalePlan,
-}
 
 impl Session {
     /// Rows of the statement that is answered now pass without being looked at.
@@ -363,7 +338,7 @@ impl Session {
                     message: fields.field(b'M').unwrap_or_default().to_owned(),
                 })
             }
-            b'C' | b'N' | b'I' => Relay::Swallow,
+            b'C' | b'N' | b'I' | b'A' => Relay::Swallow,
             tag => Relay::Fault(UpstreamFault::OutOfPlace(tag)),
         }
     }

@@ -1,16 +1,19 @@
 //! Verdicts, and the memory of them.
 
+mod fold;
+mod generations;
+
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use ahash::RandomState;
 
 use super::dispatch::StatementKey;
-use super::fold::{fold, holds_for_any_number};
-use super::generations::Generations;
 use super::scope::SettingsScope;
 use crate::policy::Permitted;
 use crate::sql::Denial;
+use fold::{fold, holds_for_any_number};
+use generations::Generations;
 
 /// How often a text must have come before it is worth a name on an upstream connection.
 const HOT_USES: u32 = 2;

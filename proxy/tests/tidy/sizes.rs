@@ -9,7 +9,7 @@ const LINES_MAX: usize = 400;
 const FILES_MAX: usize = 10;
 
 /// Folders that grew beyond it. They may shrink, and then this list with them.
-const CROWDED: &[(&str, usize)] = &[("proxy/src/session", 18)];
+const CROWDED: &[(&str, usize)] = &[("proxy/src/session", 17)];
 
 #[test]
 fn files_are_short() {

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::kept::Recordings;
 use super::pump::{Fault, Progress};
+use super::result_gauge::ResultGauge;
 use super::{Client, End, Tally, Upstream, shutting_down, spare};
 use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
@@ -59,7 +60,7 @@ where
         match self.wait_for_lease().await? {
             Ok(lease) => {
                 self.place.resident.does(Doing::Active);
-                self.upstream = Some(Upstream::new(lease));
+                self.upstream = Some(Upstream::new(lease, ResultGauge::new(&self.gateway.config.limits)));
                 if let Some(upstream) = &mut self.upstream {
                     upstream.replay_settings(&mut self.session);
                 }
@@ -150,6 +151,12 @@ where
     }
 
     pub(super) fn upstream_failed(&mut self, fault: Fault) -> Result<(), End> {
+        if let Fault::Protocol(UpstreamFault::ResultTooLong(bound)) = fault {
+            // The server would go on with what nobody reads.
+            self.abandon_upstream();
+            self.session.upstream_gone(&failure::result_too_long(bound), &mut self.output);
+            return Ok(());
+        }
         let Some(upstream) = self.upstream.take() else { return Ok(()) };
         self.cancelling = None;
         if !self.repeated
@@ -176,13 +183,14 @@ where
 }
 
 impl Upstream {
-    fn new(lease: Lease) -> Self {
+    fn new(lease: Lease, result: ResultGauge) -> Self {
         let mut output = BytesMut::new();
         spare::furnish(&mut output);
         Self {
             asked: Some(lease.since()),
             answered: lease.since(),
             lease,
+            result,
             output,
             is_unflushed: false,
             passing: 0,
@@ -243,6 +251,7 @@ fn may_repeat(fault: &Fault) -> bool {
             UpstreamFault::OutOfPlace(_)
             | UpstreamFault::Ended { .. }
             | UpstreamFault::SettingMoved(_)
+            | UpstreamFault::ResultTooLong(_)
             | UpstreamFault::Replay { .. },
         ) => false,
     }
@@ -258,6 +267,7 @@ fn lost(fault: Fault) -> Report {
             SqlState::INSUFFICIENT_PRIVILEGE,
             format!("setting \"{name}\" moved on the upstream connection, which was closed"),
         ),
+        Fault::Protocol(UpstreamFault::ResultTooLong(bound)) => failure::result_too_long(bound),
         Fault::Protocol(UpstreamFault::StalePlan) => {
             Report::error(SqlState::FEATURE_NOT_SUPPORTED, "cached plan must not change result type")
         }

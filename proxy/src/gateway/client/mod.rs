@@ -4,10 +4,11 @@ mod kept;
 mod lease;
 mod login;
 mod pump;
+mod result_gauge;
 mod spare;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -28,6 +29,7 @@ use crate::wire::sqlstate::SqlState;
 use crate::wire::startup::CancelKey;
 use kept::Recordings;
 use pump::Progress;
+use result_gauge::ResultGauge;
 
 /// Serves one accepted connection until it ends.
 pub async fn serve<S>(io: S, peer: Peer, gateway: Arc<Gateway>)
@@ -124,6 +126,7 @@ struct Upstream {
     answered: Instant,
     tally: Tally,
     recordings: Recordings,
+    result: ResultGauge,
 }
 
 /// What an upstream has answered and the metrics have not been told.
@@ -162,7 +165,7 @@ where
             self.io.shutdown().await
         };
         // A client that does not read its last words is not waited for.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), last_words).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), last_words).await;
     }
 
     async fn converse(&mut self) -> End {
@@ -256,8 +259,11 @@ where
         // Half a message, and nothing that would keep the client from sending the rest.
         let is_half = (self.discarding > 0 || !self.input.is_empty()) && self.upstream.is_none();
         let pause = self.gateway.config.timeouts.frame_ms.duration();
+        let idle_max = self.idle_time_max();
         let pumped = std::future::poll_fn(|cx| self.pump(cx));
-        let progress = if is_half {
+        let progress = if let Some(idle_max) = idle_max {
+            tokio::time::timeout(idle_max, pumped).await.map_err(|_| End::With(idle_too_long()))?
+        } else if is_half {
             tokio::time::timeout(pause, pumped).await.map_err(|_| End::With(half_message()))?
         } else {
             pumped.await
@@ -272,6 +278,13 @@ where
             Progress::UpstreamFault(fault) => self.upstream_failed(fault),
             Progress::Rung(what) => self.answer_bell(what),
         }
+    }
+
+    /// How long the client may say nothing, where it owes nothing and is owed nothing.
+    fn idle_time_max(&self) -> Option<Duration> {
+        let bound = self.gateway.config.timeouts.idle_session_ms.duration();
+        let idle = self.upstream.is_none() && self.input.is_empty() && self.discarding == 0 && self.session.is_quiet();
+        (!bound.is_zero() && idle).then_some(bound)
     }
 
     fn answer_bell(&mut self, what: u8) -> Result<(), End> {
@@ -296,6 +309,10 @@ fn session_key(key: &CancelKey) -> Option<SessionKey> {
 
 fn shutting_down() -> Report {
     Report::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command")
+}
+
+fn idle_too_long() -> Report {
+    Report::fatal(SqlState::IDLE_SESSION_TIMEOUT, "terminating connection due to idle-session timeout")
 }
 
 fn half_message() -> Report {

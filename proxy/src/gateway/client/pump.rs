@@ -241,6 +241,10 @@ impl Upstream {
             let Some(header) = header else { break };
             let total = HEADER_BYTES + header.body_bytes;
             if matches!(header.tag, b'D' | b'd') && session.passes_rows() {
+                if let Err(bound) = self.result.row(total) {
+                    run.pass(rx, output);
+                    return Err(UpstreamFault::ResultTooLong(bound));
+                }
                 self.tally.rows += u64::from(header.tag == b'D');
                 let here = total.min(rest.len());
                 run.end += here;
@@ -251,6 +255,7 @@ impl Upstream {
                 return Err(UpstreamFault::OutOfPlace(header.tag));
             }
             let Some(body) = rest.get(HEADER_BYTES..total) else { break };
+            self.result.message(header.tag);
             self.tally.errors += u64::from(header.tag == b'E');
             if header.tag == b'S' {
                 note_parameter(&mut connection.parameters, body);

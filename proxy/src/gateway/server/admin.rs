@@ -164,6 +164,12 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     if shared.gateway.config.insights_http.owner.is_some() {
         super::insights::expose(&shared.insights, &mut out);
     }
+    out.family("vitrine_catalog_age_seconds", "gauge", "Since the catalog snapshot was last known to be the server's.");
+    for database in shared.gateway.databases.load().values() {
+        if let Some(age) = database.catalog.age() {
+            out.sample("vitrine_catalog_age_seconds", &[("database", &database.name)], age.as_secs());
+        }
+    }
     out.family("vitrine_build", "gauge", "The running version.");
     out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], out.into_text()).into_response()

@@ -164,6 +164,9 @@ pub(super) fn words(text: &str, span: &Range<usize>) -> String {
         .map(str::to_ascii_uppercase)
         .take(8);
     let Some(first) = words.next() else { return "this statement".to_owned() };
+    if first == "IMPORT" {
+        return "IMPORT FOREIGN SCHEMA".to_owned();
+    }
     if !LONGER.contains(&first.as_str()) {
         return first;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use deadpool_postgres::{Pool, PoolError};
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -51,6 +51,8 @@ pub struct Watch {
     limits: WatchLimits,
     current: Arc<ArcSwap<Catalog>>,
     look: Mutex<Look>,
+    /// When the snapshot was last known to be the server's.
+    confirmed: ArcSwapOption<Instant>,
 }
 
 /// What the last look found.
@@ -66,7 +68,7 @@ impl Watch {
     #[must_use]
     pub fn new(pool: Pool, limits: WatchLimits) -> Self {
         let current = Arc::new(ArcSwap::from_pointee(Catalog::unavailable()));
-        Self { pool, limits, current, look: Mutex::default() }
+        Self { pool, limits, current, look: Mutex::default(), confirmed: ArcSwapOption::empty() }
     }
 
     /// The snapshot in force.
@@ -79,6 +81,12 @@ impl Watch {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.current.load().version()
+    }
+
+    /// How long ago the snapshot was last known to be the server's; `None` before the first look.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        self.confirmed.load().as_ref().map(|confirmed| confirmed.elapsed())
     }
 
     /// The cell itself, for whoever reads it with every statement.
@@ -123,6 +131,7 @@ impl Watch {
         look.tried = Some(Instant::now());
         // A server that says nothing must not keep an old snapshot trusted.
         let outcome = timeout(self.limits.age_max, self.ask(look)).await.unwrap_or(Err(WatchError::Slow));
+        self.confirmed.store(look.confirmed.map(Arc::new));
         if outcome.is_err() {
             let trusted = look.confirmed.is_some_and(|confirmed| confirmed.elapsed() < self.limits.age_max);
             if !trusted && look.fingerprint.take().is_some() {
