@@ -350,12 +350,12 @@ impl Session {
         self.ops.push_back(Op::Local(Bytes::from_static(bytes)));
     }
 
-    /// Queues a refusal: what follows it in this batch does not run.
+    /// Queues a refusal: what follows it in this batch does not run. A batch that is skipping has failed already.
     fn refuse(&mut self, report: &Report) {
         let mut bytes = BytesMut::new();
         report.put(&mut bytes);
         self.ops.push_back(Op::Refuse(bytes.freeze()));
-        if self.batch_changes || self.confirmed.moved_in_transaction() {
+        if !self.skipping && (self.batch_changes || self.confirmed.moved_in_transaction()) {
             self.ops.push_back(Op::Fail);
         }
         self.refusing = Some(self.batch);

@@ -52,10 +52,7 @@ impl Session {
     fn message(&mut self, message: FrontendMessage<'_>, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let message = match with_cut_name(message) {
             Ok(message) => message,
-            Err(report) => {
-                self.refuse(&report);
-                return Ok(());
-            }
+            Err(report) => return Ok(self.refuse(&report)),
         };
         match message {
             FrontendMessage::Query { sql } => return self.query(sql, verdicts),
