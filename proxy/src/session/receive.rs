@@ -50,9 +50,9 @@ impl Session {
     }
 
     fn message(&mut self, message: FrontendMessage<'_>, verdicts: &dyn Verdicts) -> Result<(), Stall> {
-        let message = match with_cut_name(message) {
-            Ok(message) => message,
-            Err(report) => return Ok(self.refuse(&report)),
+        let Ok(message) = with_cut_name(message) else {
+            self.refuse(&failure::portal_name_too_long());
+            return Ok(());
         };
         match message {
             FrontendMessage::Query { sql } => return self.query(sql, verdicts),
@@ -375,21 +375,20 @@ impl Session {
     }
 }
 
-/// The message with the name of its portal as PostgreSQL keeps it, or why that has none.
-fn with_cut_name(message: FrontendMessage<'_>) -> Result<FrontendMessage<'_>, Report> {
-    let cut = |name: &str| name.len() > PORTAL_NAME_BYTES_MAX;
-    let kept = |name| str::get(name, ..PORTAL_NAME_BYTES_MAX).ok_or_else(failure::portal_name_too_long);
-    Ok(match message {
-        FrontendMessage::Bind { portal, statement, values } if cut(portal) => {
-            FrontendMessage::Bind { portal: kept(portal)?, statement, values }
-        }
-        FrontendMessage::Execute { portal, rows_max } if cut(portal) => {
-            FrontendMessage::Execute { portal: kept(portal)?, rows_max }
-        }
-        FrontendMessage::DescribePortal { name } if cut(name) => FrontendMessage::DescribePortal { name: kept(name)? },
-        FrontendMessage::ClosePortal { name } if cut(name) => FrontendMessage::ClosePortal { name: kept(name)? },
-        other => other,
-    })
+/// A name that PostgreSQL would cut in the middle of a character.
+struct CutCharacter;
+
+/// The message with the name of its portal as PostgreSQL keeps it.
+fn with_cut_name(mut message: FrontendMessage<'_>) -> Result<FrontendMessage<'_>, CutCharacter> {
+    if let FrontendMessage::Bind { portal: name, .. }
+    | FrontendMessage::Execute { portal: name, .. }
+    | FrontendMessage::DescribePortal { name }
+    | FrontendMessage::ClosePortal { name } = &mut message
+        && name.len() > PORTAL_NAME_BYTES_MAX
+    {
+        *name = name.get(..PORTAL_NAME_BYTES_MAX).ok_or(CutCharacter)?;
+    }
+    Ok(message)
 }
 
 fn function_call() -> Report {
