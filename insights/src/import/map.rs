@@ -187,9 +187,10 @@ fn read(target: Target, from: &str, columns: &[Column]) -> Result<From, Vec<Stri
         let message = || vec![format!("{} cannot be *: only the payload takes all the other columns", target.name())];
         return if target == Target::Payload { Ok(From::Rest) } else { Err(message()) };
     }
-    let names: Vec<String> = match target {
-        Target::Payload => from.split('+').map(|name| name.trim().to_owned()).collect(),
-        _ => vec![from.to_owned()],
+    let names: Vec<String> = if target == Target::Payload {
+        from.split('+').map(|name| name.trim().to_owned()).collect()
+    } else {
+        vec![from.to_owned()]
     };
     let unknown = names.iter().filter(|name| !columns.iter().any(|column| column.name == **name));
     let unknown: Vec<String> =

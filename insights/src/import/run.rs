@@ -262,13 +262,11 @@ fn stored(error: Error) -> ImportError {
 
 /// An operator is told more than a client.
 fn told(error: &Error) -> String {
-    match error {
-        Error::Unavailable { cause, .. } | Error::Internal(cause) => format!("{error}: {cause}"),
-        Error::Unfit(places) => {
-            let places: Vec<String> =
-                places.iter().take(3).map(|unfit| format!("{}: {}", unfit.pointer, unfit.detail)).collect();
-            format!("{error}: {}", places.join("; "))
-        }
-        other => other.to_string(),
+    if let Error::Unavailable { cause, .. } | Error::Internal(cause) = error {
+        return format!("{error}: {cause}");
     }
+    let Error::Unfit(places) = error else { return error.to_string() };
+    let places: Vec<String> =
+        places.iter().take(3).map(|unfit| format!("{}: {}", unfit.pointer, unfit.detail)).collect();
+    format!("{error}: {}", places.join("; "))
 }

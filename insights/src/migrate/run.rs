@@ -134,9 +134,9 @@ async fn begin(client: &Client) -> Result<Option<String>, MigrateError> {
 /// The id of the transaction, as a simple query, so that one is not opened by asking.
 async fn current(client: &Client) -> Result<Option<String>, MigrateError> {
     let answer = client.simple_query("SELECT pg_catalog.txid_current()").await?;
-    Ok(answer.into_iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
+    Ok(answer.into_iter().find_map(|message| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0).map(str::to_owned)
     }))
 }
 

@@ -71,8 +71,7 @@ pub async fn plant(client: &mut Client, tenant: &Tenant, seeds: &Seeds, sowing: 
     let transaction = client.transaction().await?;
     begin(&transaction, tenant).await?;
     let there = There::of(&transaction, tenant).await?;
-    let mut planted = Planted::default();
-    planted.not_empty = !there.is_empty;
+    let mut planted = Planted { not_empty: !there.is_empty, ..Planted::default() };
     for seed in &seeds.0 {
         let standing = there.standing(seed);
         match standing {

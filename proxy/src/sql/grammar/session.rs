@@ -107,9 +107,11 @@ fn interval_fields(named: Option<&TypeName>) -> Result<Vec<i32>, Denial> {
     {
         return Err(unsupported("this time zone"));
     }
-    let number = |node: &Node| match inner(node)? {
-        NodeEnum::AConst(AConst { val: Some(Val::Ival(number)), .. }) => Ok(number.ival),
-        _ => Err(unsupported("this time zone")),
+    let number = |node: &Node| {
+        let NodeEnum::AConst(AConst { val: Some(Val::Ival(number)), isnull: false, location: _ }) = inner(node)? else {
+            return Err(unsupported("this time zone"));
+        };
+        Ok(number.ival)
     };
     named.typmods.iter().map(number).collect()
 }
