@@ -206,75 +206,76 @@ fn parameters() {
     }
 }
 
+const COLUMNS: &[&str] = &[
+    "dcol", "ncol", "dscol", "nscol", "rcol", "ccol", "hh", "bitten.t", "hh.dcol", "hh.dscol", "ddcol", "bagcol",
+    "hh.ncol",
+];
+const MADE: &[&str] = &[
+    "array_agg(dcol)",
+    "ARRAY[dcol]",
+    "ARRAY(SELECT t.dcol FROM bitten.t)",
+    "(SELECT t FROM bitten.t LIMIT 1)",
+    "(SELECT t.dcol FROM bitten.t LIMIT 1)",
+    "ROW(dcol, ncol)",
+    "max(dcol)",
+    "array_agg(hh)",
+    "array_fill(dcol, '{1}')",
+    "percentile_disc('{0.5}'::float8[]) WITHIN GROUP (ORDER BY dcol)",
+    "range_agg(rcol)",
+    "dcol || 'x'",
+    "ncol + 1",
+    "upper(dcol)",
+    "ncol || '{1}'",
+    "string_to_array(dcol, ',')",
+    "first_value(hh) OVER ()",
+    "first_value(dcol) OVER ()",
+    "(ccol).a",
+    "dscol[1]",
+    "min(ncol)",
+    "sum(ncol)",
+];
+const LITERALS: &[&str] = &[
+    "'x'",
+    "'1'",
+    "'{x}'",
+    "'{1}'",
+    "'(x,1)'",
+    "'(x,1,\"{x}\",\"{1}\",\"[1,2)\",\"(x)\",x,{x})'",
+    "'[1,2)'",
+    "'{[1,2)}'",
+    "NULL",
+];
+const SHAPES: &[&str] = &[
+    "SELECT coalesce(@, $) FROM bitten.t hh",
+    "SELECT @ = $ FROM bitten.t hh",
+    "SELECT @ IN ($, $) FROM bitten.t hh",
+    "SELECT CASE WHEN random() < 2 THEN $ ELSE @ END FROM bitten.t hh",
+    "SELECT nullif(@, $) FROM bitten.t hh",
+    "SELECT @ FROM bitten.t hh UNION ALL SELECT $",
+    "SELECT greatest(@, $) FROM bitten.t hh",
+    "SELECT ARRAY[@, $] FROM bitten.t hh",
+    "SELECT lag(@, 1, $) OVER () FROM bitten.t hh",
+    "SELECT @ || $ FROM bitten.t hh",
+    "SELECT x FROM (VALUES ($)) v(x) JOIN bitten.t hh ON @ = v.x",
+    "SELECT 1 FROM bitten.t hh WHERE @ = ANY ($)",
+    "SELECT 1 FROM bitten.t hh WHERE $ = ANY (@)",
+    "SELECT 1 FROM bitten.t hh WHERE @ BETWEEN $ AND $",
+    "SELECT array_append(@, $) FROM bitten.t hh",
+    "SELECT @ <@ $ FROM bitten.t hh",
+    "SELECT CASE @ WHEN $ THEN 1 END FROM bitten.t hh",
+    "SELECT @ FROM bitten.t hh GROUP BY 1 HAVING count(*) > 0 AND $ IS NOT NULL",
+    "SELECT (@, 1) = ($, 1) FROM bitten.t hh",
+];
+
 /// Literals beside values of domains whose CHECK calls what the policy does not name: what is permitted never runs it.
 #[test]
 fn literals_beside_domains() {
     let mut scene = Scene::new();
     scene.domains();
-    let columns = [
-        "dcol", "ncol", "dscol", "nscol", "rcol", "ccol", "hh", "bitten.t", "hh.dcol", "hh.dscol", "ddcol", "bagcol",
-        "hh.ncol",
-    ];
-    let made = [
-        "array_agg(dcol)",
-        "ARRAY[dcol]",
-        "ARRAY(SELECT t.dcol FROM bitten.t)",
-        "(SELECT t FROM bitten.t LIMIT 1)",
-        "(SELECT t.dcol FROM bitten.t LIMIT 1)",
-        "ROW(dcol, ncol)",
-        "max(dcol)",
-        "array_agg(hh)",
-        "array_fill(dcol, '{1}')",
-        "percentile_disc('{0.5}'::float8[]) WITHIN GROUP (ORDER BY dcol)",
-        "range_agg(rcol)",
-        "dcol || 'x'",
-        "ncol + 1",
-        "upper(dcol)",
-        "ncol || '{1}'",
-        "string_to_array(dcol, ',')",
-        "first_value(hh) OVER ()",
-        "first_value(dcol) OVER ()",
-        "(ccol).a",
-        "dscol[1]",
-        "min(ncol)",
-        "sum(ncol)",
-    ];
-    let literals = [
-        "'x'",
-        "'1'",
-        "'{x}'",
-        "'{1}'",
-        "'(x,1)'",
-        "'(x,1,\"{x}\",\"{1}\",\"[1,2)\",\"(x)\",x,{x})'",
-        "'[1,2)'",
-        "'{[1,2)}'",
-        "NULL",
-    ];
-    let shapes = [
-        "SELECT coalesce(@, $) FROM bitten.t hh",
-        "SELECT @ = $ FROM bitten.t hh",
-        "SELECT @ IN ($, $) FROM bitten.t hh",
-        "SELECT CASE WHEN random() < 2 THEN $ ELSE @ END FROM bitten.t hh",
-        "SELECT nullif(@, $) FROM bitten.t hh",
-        "SELECT @ FROM bitten.t hh UNION ALL SELECT $",
-        "SELECT greatest(@, $) FROM bitten.t hh",
-        "SELECT ARRAY[@, $] FROM bitten.t hh",
-        "SELECT lag(@, 1, $) OVER () FROM bitten.t hh",
-        "SELECT @ || $ FROM bitten.t hh",
-        "SELECT x FROM (VALUES ($)) v(x) JOIN bitten.t hh ON @ = v.x",
-        "SELECT 1 FROM bitten.t hh WHERE @ = ANY ($)",
-        "SELECT 1 FROM bitten.t hh WHERE $ = ANY (@)",
-        "SELECT 1 FROM bitten.t hh WHERE @ BETWEEN $ AND $",
-        "SELECT array_append(@, $) FROM bitten.t hh",
-        "SELECT @ <@ $ FROM bitten.t hh",
-        "SELECT CASE @ WHEN $ THEN 1 END FROM bitten.t hh",
-        "SELECT @ FROM bitten.t hh GROUP BY 1 HAVING count(*) > 0 AND $ IS NOT NULL",
-        "SELECT (@, 1) = ($, 1) FROM bitten.t hh",
-    ];
     let (mut permitted, mut runs, mut careful) = (0, 0, 0);
-    for shape in shapes {
-        for value in columns.iter().chain(&made) {
-            for literal in literals {
+    for shape in SHAPES {
+        for value in COLUMNS.iter().chain(MADE) {
+            for literal in LITERALS {
                 let sql = shape.replace('@', value).replace('$', literal);
                 let (passes, ran) = scene.bites(&sql);
                 assert!(!(passes && ran), "permitted, and a CHECK runs: {sql}");

@@ -60,8 +60,8 @@ impl Server {
         std::fs::write(data.join("postgresql.conf"), text).unwrap();
         server.run().await;
         server.client("postgres").await.batch_execute("CREATE DATABASE tools").await.unwrap();
-        let mut owner = server.client("tools").await;
-        up(&mut owner, &Migrations::embedded().unwrap(), Duration::from_secs(30), &mut |_| {}).await.unwrap();
+        let owner = server.client("tools").await;
+        up(&owner, &Migrations::embedded().unwrap(), Duration::from_secs(30), &mut |_| {}).await.unwrap();
         server
     }
 

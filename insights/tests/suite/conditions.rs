@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::{Scene, id, insight, unique};
 
-/// Sends twice with one idempotency key, then another request with it.
-async fn twice(client: &Client, method: &str, path: &str, headers: &[(&str, &str)], body: &Value, other: &Value) {
+/// Sends a body twice with one idempotency key, then another body with it.
+async fn twice(client: &Client, method: &str, path: &str, headers: &[(&str, &str)], (body, other): (&Value, &Value)) {
     let key = unique("once");
     let mut all = headers.to_vec();
     all.push(("Idempotency-Key", key.as_str()));
@@ -28,46 +28,46 @@ async fn twice(client: &Client, method: &str, path: &str, headers: &[(&str, &str
 pub(super) async fn the_same_request_again_answers_the_same(scene: &Scene) {
     let (acme, kind) = (&scene.acme, scene.kind("once").await);
     let other = json!({ "kind": kind, "title": "other" });
-    twice(acme, "POST", "/v1/insights", &[], &json!({ "kind": kind, "title": "keyless" }), &other).await;
+    twice(acme, "POST", "/v1/insights", &[], (&json!({ "kind": kind, "title": "keyless" }), &other)).await;
     let listed = acme.get(&format!("/v1/insights?kind={kind}")).await.is(200).items();
     assert_eq!(listed.len(), 1, "the second request made nothing");
 
     let one = id(&acme.post("/v1/insights", &insight(&kind, "k", "t")).await.is(201));
     let (version, other) = (json!({ "title": "v2" }), json!({ "title": "v3" }));
-    twice(acme, "POST", &format!("/v1/insights/{one}/supersede"), &[], &version, &other).await;
+    twice(acme, "POST", &format!("/v1/insights/{one}/supersede"), &[], (&version, &other)).await;
     let two =
         acme.get(&format!("/v1/insights/{one}/history")).await.is(200).items()[1]["id"].as_str().unwrap().to_owned();
     let evidence = |shape: &str| json!({ "query_shape": shape, "data_as_of": "2026-11-20T12:00:00Z" });
-    twice(acme, "POST", &format!("/v1/insights/{two}/evidence"), &[], &evidence("a"), &evidence("b")).await;
+    twice(acme, "POST", &format!("/v1/insights/{two}/evidence"), &[], (&evidence("a"), &evidence("b"))).await;
     assert_eq!(acme.get(&format!("/v1/insights/{two}/evidence")).await.is(200).items().len(), 1);
     let (held, free) = (json!({ "held": true }), json!({ "held": false }));
-    twice(acme, "PUT", &format!("/v1/insights/{two}/hold"), &[], &held, &free).await;
+    twice(acme, "PUT", &format!("/v1/insights/{two}/hold"), &[], (&held, &free)).await;
     acme.put(&format!("/v1/insights/{two}/hold"), &[], &free).await.is(200);
     let (reason, other) = (json!({ "reason": "wrong" }), json!({ "reason": "right" }));
-    twice(acme, "POST", &format!("/v1/insights/{two}/retract"), &[], &reason, &other).await;
+    twice(acme, "POST", &format!("/v1/insights/{two}/retract"), &[], (&reason, &other)).await;
 
     let path = format!("/v1/documents/prompt/{}", unique("d"));
     let (document, other) = (json!({ "title": "t", "content": {} }), json!({ "title": "u", "content": {} }));
-    twice(acme, "PUT", &path, &[("If-None-Match", "*")], &document, &other).await;
+    twice(acme, "PUT", &path, &[("If-None-Match", "*")], (&document, &other)).await;
     let etag = acme.get(&path).await.is(200).header("etag").to_owned();
-    twice(acme, "PUT", &path, &[("If-Match", &etag)], &other, &document).await;
+    twice(acme, "PUT", &path, &[("If-Match", &etag)], (&other, &document)).await;
     let etag = acme.get(&path).await.is(200).header("etag").to_owned();
-    twice(acme, "DELETE", &path, &[("If-Match", &etag)], &Value::Null, &Value::Null).await;
+    twice(acme, "DELETE", &path, &[("If-Match", &etag)], (&Value::Null, &Value::Null)).await;
 
     let user = unique("u");
     let path = format!("/v1/users/{user}/configuration");
-    twice(acme, "PUT", &path, &[("If-None-Match", "*")], &json!({ "a": 1 }), &json!({ "a": 2 })).await;
+    twice(acme, "PUT", &path, &[("If-None-Match", "*")], (&json!({ "a": 1 }), &json!({ "a": 2 }))).await;
     let (patch, other) = (json!({ "fields": { "a": 1 } }), json!({ "fields": { "a": 2 } }));
-    twice(acme, "PATCH", &format!("/v1/users/{user}/profile"), &[], &patch, &other).await;
+    twice(acme, "PATCH", &format!("/v1/users/{user}/profile"), &[], (&patch, &other)).await;
     let (memory, other) = (json!({ "text": "a", "attributes": {} }), json!({ "text": "b", "attributes": {} }));
-    twice(acme, "POST", "/v1/memory", &[], &memory, &other).await;
+    twice(acme, "POST", "/v1/memory", &[], (&memory, &other)).await;
     let kept = id(&acme.post("/v1/memory", &json!({ "text": "c", "attributes": {} })).await.is(201));
-    twice(acme, "DELETE", &format!("/v1/memory/{kept}"), &[], &Value::Null, &Value::Null).await;
+    twice(acme, "DELETE", &format!("/v1/memory/{kept}"), &[], (&Value::Null, &Value::Null)).await;
 
     let path = format!("/v1/kinds/{}", unique("k"));
     let (schema, other) = (json!({ "schema": {} }), json!({ "schema": true }));
-    twice(acme, "PUT", &path, &[("If-None-Match", "*")], &schema, &other).await;
-    twice(acme, "DELETE", &path, &[("If-Match", "*")], &Value::Null, &Value::Null).await;
+    twice(acme, "PUT", &path, &[("If-None-Match", "*")], (&schema, &other)).await;
+    twice(acme, "DELETE", &path, &[("If-Match", "*")], (&Value::Null, &Value::Null)).await;
 
     // Another tenant's key of the same name is another key.
     let header: &[(&str, &str)] = &[("Idempotency-Key", "\"shared\"")];

@@ -96,10 +96,13 @@ pub struct Route {
     /// The same for sessions with start-up settings, by those settings.
     pub greetings: Mutex<HashMap<Settings, Arc<Greeting>>>,
     /// What sessions begin with that ask for the same parameters.
-    pub beginnings: Mutex<HashMap<Vec<(String, String)>, Arc<Beginning>, ahash::RandomState>>,
+    pub beginnings: Mutex<Beginnings>,
     /// What its statements may do at all: a property of where the pool connects to.
     access: Access,
 }
+
+/// By the parameters that a client asked for at its start, in its order.
+pub type Beginnings = HashMap<Vec<(String, String)>, Arc<Beginning>, ahash::RandomState>;
 
 /// What a session begins with. Sessions that begin alike share it: a login needs no second review of the same
 /// parameters, and an idle session little memory.

@@ -201,10 +201,8 @@ impl std::fmt::Display for Said {
 }
 
 fn wrong(error: &Error) -> ExitCode {
-    match error {
-        Error::Unavailable { cause, .. } | Error::Internal(cause) => {
-            failed(EX_UNAVAILABLE, &format!("{error}: {cause}"))
-        }
-        other => failed(1, other),
+    if let Error::Unavailable { cause, .. } | Error::Internal(cause) = error {
+        return failed(EX_UNAVAILABLE, &format!("{error}: {cause}"));
     }
+    failed(1, error)
 }

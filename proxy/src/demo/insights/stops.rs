@@ -48,9 +48,9 @@ impl Stops {
     async fn best_customer(&self) -> Result<(String, String, String), DemoError> {
         let client = connect(&self.gateway_url).await?;
         let answer = client.simple_query(QUESTION).await.map_err(DemoError::sql("cannot ask for the best customer"))?;
-        let row = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
+        let row = answer.iter().find_map(|message| {
+            let SimpleQueryMessage::Row(row) = message else { return None };
+            Some(row)
         });
         let column = |index| row.and_then(|row| row.get(index)).unwrap_or_default().to_owned();
         Ok((column(0), column(1), column(2)))

@@ -30,8 +30,8 @@ pub fn is_own(name: &str) -> bool {
 
 /// Takes the settings of the gateway's own out of those of a start-up packet, each as plain text.
 pub fn split(settings: &mut Settings) -> Settings {
-    let own = settings.extract_if(.., |name, _| is_own(name));
-    own.map(|(name, right_side)| (name, right_side.trim_matches('\'').to_owned())).collect()
+    let own: Settings = [MAX_STALENESS, REPORT_CACHE].iter().filter_map(|name| settings.remove_entry(*name)).collect();
+    own.into_iter().map(|(name, right_side)| (name, right_side.trim_matches('\'').to_owned())).collect()
 }
 
 /// What the session does of itself with a statement about such a setting.
