@@ -153,21 +153,7 @@ fn under_load_every_answer_is_a_committed_state_no_older_than_the_bound() {
     thread::scope(|scope| {
         for t in 1..=4_usize {
             let (stage, versions, stop) = (&stage, &versions, &stop);
-            scope.spawn(move || {
-                let mut writer = direct(stage);
-                for version in 1_u64.. {
-                    if stop.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    // All rows at once, or the checksum is wrong.
-                    let sql =
-                        format!("UPDATE state SET version = {version}, check_sum = {version} * 31 + id WHERE t = {t}");
-                    writer.query(&sql);
-                    versions[t].store(version, Ordering::SeqCst);
-                    // One writes without a pause, one rests long enough to be idle, the others in between.
-                    thread::sleep(Duration::from_millis([0, 5, 150, 900, 2_500][t]));
-                }
-            });
+            scope.spawn(move || write(stage, t, &versions[t], stop));
         }
         for number in 0..64_usize {
             let (stage, versions, stop) = (&stage, &versions, &stop);
@@ -215,6 +201,22 @@ fn under_load_every_answer_is_a_committed_state_no_older_than_the_bound() {
     let (answers, hits) = (answers.into_inner(), hits.into_inner());
     println!("{answers} answers, {hits} of them from memory, in {:?}", began.elapsed());
     assert!(answers > 100 && hits > answers / 4, "{hits} of {answers}");
+}
+
+/// Writes a new version of table `t`, again and again, straight into the database.
+fn write(stage: &Stage, t: usize, committed: &AtomicU64, stop: &AtomicBool) {
+    let mut writer = direct(stage);
+    for version in 1_u64.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        // All rows at once, or the checksum is wrong.
+        let sql = format!("UPDATE state SET version = {version}, check_sum = {version} * 31 + id WHERE t = {t}");
+        writer.query(&sql);
+        committed.store(version, Ordering::SeqCst);
+        // One writes without a pause, one rests long enough to be idle, the others in between.
+        thread::sleep(Duration::from_millis([0, 5, 150, 900, 2_500][t]));
+    }
 }
 
 fn direct(stage: &Stage) -> Raw {
