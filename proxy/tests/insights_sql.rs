@@ -1,7 +1,7 @@
 //! The SQL door of the insight store, `dbname=insights`: real drivers, real servers, the store's own migrations.
+#![allow(clippy::too_many_lines, reason = "a list of ways is one list")]
 #![allow(
     clippy::unwrap_used,
-    clippy::too_many_lines,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
