@@ -299,7 +299,8 @@ impl Backend {
             }
             "CLOSE" if name == "ALL" => self.cursors.clear(),
             "CLOSE" => {
-                if self.cursors.remove(&name).is_none() && self.portals.remove(&name).is_none() {
+                let known = self.cursors.remove(&name).is_some() || self.portals.remove(&name).is_some();
+                if !known {
                     return Err((SqlState::INVALID_CURSOR_NAME, "cursor does not exist"));
                 }
             }
