@@ -9,7 +9,7 @@ IMAGE_ARGS ?=
 # The file that `make restore` reads, inside the volume of backups.
 BACKUP ?=
 
-.PHONY: env image offline-bases up up-demo start stop restart down logs ps health migrate seed backup restore reset wipe test-image
+.PHONY: env image offline-bases up up-demo start stop restart down logs ps health migrate seed backup restore reset wipe
 
 env: ## make .env and the secrets of the containers, once
 	@docker/env.sh
@@ -72,6 +72,3 @@ reset: ## empty the tool database and make its schema again
 
 wipe: ## remove containers, networks and every volume: all data of the tool database, backups included
 	$(DC) --profile demo down --volumes --remove-orphans
-
-test-image: ## build the image and try the whole stack on a real Docker engine
-	docker/test/run

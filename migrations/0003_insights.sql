@@ -92,9 +92,11 @@ CREATE FUNCTION vitrine.supersede() RETURNS trigger LANGUAGE plpgsql SECURITY DE
 DECLARE
     old public.insights;
 BEGIN
-    SELECT * INTO old FROM public.insights WHERE tenant = NEW.tenant AND id = NEW.supersedes FOR NO KEY UPDATE;
-    -- Until the row's policy is checked, the tenant is only claimed.
-    IF NOT FOUND OR NEW.tenant IS DISTINCT FROM current_setting('vitrine.tenant', true) THEN
+    -- Until the row's policy is checked, the tenant is only claimed: nothing of another one is even locked.
+    IF NEW.tenant IS NOT DISTINCT FROM current_setting('vitrine.tenant', true) THEN
+        SELECT * INTO old FROM public.insights WHERE tenant = NEW.tenant AND id = NEW.supersedes FOR NO KEY UPDATE;
+    END IF;
+    IF old.id IS NULL THEN
         RAISE EXCEPTION 'insight % does not exist', NEW.supersedes USING ERRCODE = 'no_data_found';
     ELSIF old.superseded_at IS NOT NULL THEN
         RAISE EXCEPTION 'insight % was superseded by another version already', NEW.supersedes

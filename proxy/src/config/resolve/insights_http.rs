@@ -15,8 +15,6 @@ pub struct InsightsHttp {
     pub owner: Option<Target>,
     /// Where HTTP clients connect; empty where there is no store.
     pub listen: Vec<ListenAddress>,
-    /// The gateway brings the tables to its version when it starts.
-    pub migrate_at_start: bool,
     /// How often retention runs; zero never.
     pub retention_interval: Duration,
     /// Connections to the tool database.
@@ -34,7 +32,6 @@ impl InsightsHttp {
         let owner = insights.url.as_ref().and_then(|url| Target::from_url(url.expose()).ok());
         Self {
             listen: if owner.is_some() { insights.listen.clone() } else { Vec::new() },
-            migrate_at_start: insights.migrate_at_start,
             retention_interval: insights.retention_interval_ms.duration(),
             pool_size: insights.http_pool_size,
             connections_max: insights.http_connections_max,

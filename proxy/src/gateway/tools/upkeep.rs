@@ -46,8 +46,7 @@ pub(in crate::gateway) struct Upkeep {
 
 impl Upkeep {
     pub(in crate::gateway) fn new(gateway: Arc<Gateway>) -> Self {
-        let url = gateway.config.insights_url.as_ref();
-        let tools = url.and_then(|url| Target::from_url(url.expose()).ok());
+        let tools = gateway.config.insights_http.owner.clone();
         Self { gateway, tools, prepared: false }
     }
 
@@ -113,9 +112,6 @@ impl Upkeep {
                 tracing::error!(event = "migrate_failed", %error, "the insight store cannot serve");
                 error.to_string()
             })?;
-            if let Err(error) = vitrine_insights::store::settle(&owner.client).await {
-                tracing::warn!(%error, "the change feed and pgvector could not be looked at");
-            }
         }
         if config.seed {
             let seeds = seeds(config.seed_dir.as_deref())?;

@@ -14,7 +14,8 @@ use vitrine_insights::service::Error;
 use vitrine_insights::store::{Settings, Store, settle};
 
 use crate::gateway::state::Gateway;
-use crate::upstream::{ConnectError, SqlConnect, Target, sql_client};
+use crate::gateway::tools::owner;
+use crate::upstream::{ConnectError, SqlConnect, Target};
 
 /// The role that serving connections have; the first migration makes it.
 const ROLE: &str = "vitrine_app";
@@ -93,10 +94,9 @@ impl Opening {
 
     async fn open(&self, target: &Target) -> Result<(), NotOpen> {
         let settings = &self.gateway.config.insights_http;
-        let (client, task) = sql_client(target).await?;
-        let prepared = prepare(&client, settings.migrate_at_start).await;
-        task.abort();
-        prepared?;
+        let owner = owner::connect(target).await?;
+        prepare(&owner.client, self.gateway.config.insights.migrate_at_start).await?;
+        drop(owner);
         let connections = Settings { connections_max: settings.pool_size, ..Settings::default() };
         let store = Store::open(tokio_postgres::Config::new(), SqlConnect(serving(target)), &connections)?;
         self.api.open(Arc::new(store.clone()));
@@ -108,7 +108,6 @@ impl Opening {
 
 /// Brings the tables to the program's version, or says that they are not.
 async fn prepare(client: &tokio_postgres::Client, migrate: bool) -> Result<(), NotOpen> {
-    client.batch_execute("SET default_transaction_read_only = off").await?;
     let migrations = Migrations::embedded()?;
     if migrate {
         let applied = up(client, &migrations, MIGRATE_PATIENCE, |_| {}).await?;
