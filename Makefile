@@ -14,7 +14,7 @@ DEMO ?=
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers fuzz soak-cache bench bench-insights
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers fuzz soak-cache bench bench-insights k6
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -56,3 +56,6 @@ bench: deps ## direct, pgbouncer and Vitrine in one interleaved run
 
 bench-insights: deps ## the insight store beside plain SQL on the same server
 	cargo bench -p vitrine-insights --bench store --profile bench-fast
+
+k6: ## build k6 with SQL in it, for the load tests (Go 1.21 or later)
+	@loadtests/k6/build/run
