@@ -9,6 +9,8 @@
     reason = "a test says what is wrong by failing"
 )]
 
+#[path = "cache/blocks.rs"]
+mod blocks;
 #[path = "cache/boundaries.rs"]
 mod boundaries;
 #[path = "cache/flights.rs"]

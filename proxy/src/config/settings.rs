@@ -309,6 +309,9 @@ section! {
         /// The life of an answer under `ttl`, and under `watch` where nothing can be told of a table: on a standby, or
         /// where it has a storage of its own.
         ttl_ms: Millis = Millis(1_000), in 1..=86_400_000;
+        /// Answer reads in a READ COMMITTED transaction block too, once it has begun at the database. A BEGIN that says no
+        /// isolation level is READ COMMITTED then, whatever the role's default.
+        in_transactions: bool = false;
     }
 }
 

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use bytes::BytesMut;
 
 use super::Session;
+use super::memory::Block;
 use super::op::{Expect, Op, Undo};
 use super::simple::OwnBlock;
 use crate::wire::backend::{self, Report, TransactionStatus};
@@ -64,6 +65,7 @@ impl Session {
         self.portals.clear();
         self.failed_here = false;
         self.own_block = OwnBlock::None;
+        self.block = Block::default();
         self.batch_open = false;
         self.status = TransactionStatus::Idle;
     }

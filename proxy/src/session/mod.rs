@@ -39,7 +39,8 @@ use crate::sql::{Access, Denial};
 use crate::wire::backend::{Report, TransactionStatus};
 use copy::CopyIn;
 use held::Held;
-use op::{Bound, Expect, Undo};
+use memory::Block;
+use op::{Bound, Expect};
 use scope::SettingsScope;
 use settings::{Ledger, Settings};
 use simple::OwnBlock;
@@ -62,6 +63,8 @@ pub struct Seed {
     pub own: Arc<Settings>,
     /// How old an answer from memory may be at most, as it is shown.
     pub staleness_max: Arc<str>,
+    /// Reads in a READ COMMITTED block may be answered from memory; one that says no level is such a block.
+    pub memory_in_blocks: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -135,6 +138,7 @@ pub struct Session {
     /// A simple query in the middle of a batch: whether it is skipped, the batch decides.
     held: Option<Held>,
     own_block: OwnBlock,
+    block: Block,
     /// Steps are outstanding that change settings or the transaction, and their Sync was sent.
     unsettled: bool,
     batch_changes: bool,
@@ -184,6 +188,7 @@ impl Session {
             skipping: false,
             held: None,
             own_block: OwnBlock::None,
+            block: Block::default(),
             unsettled: false,
             batch_changes: false,
             batch_open: false,
@@ -373,28 +378,5 @@ impl Session {
     /// The present transaction block failed, and nothing queued ends it.
     fn in_failed_block(&self) -> bool {
         (self.failed_here || self.status == TransactionStatus::Failed) && !self.ends_block
-    }
-
-    /// Lets a name stand for another statement, or for none; returns the one before.
-    fn rename_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) -> Option<Arc<Prepared>> {
-        if name.is_empty() {
-            return std::mem::replace(&mut self.unnamed, statement);
-        }
-        self.named_bytes += statement.as_ref().map_or(0, |new| new.key.text.len());
-        let before = match statement {
-            Some(new) => self.named.insert(name.to_owned(), new),
-            None => self.named.remove(name),
-        };
-        self.named_bytes = self.named_bytes.saturating_sub(before.as_ref().map_or(0, |old| old.key.text.len()));
-        before
-    }
-
-    /// The same, as a step that is taken back when what was sent before it fails.
-    fn assign_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) {
-        if name.is_empty() && statement.is_none() && self.unnamed.is_none() {
-            return;
-        }
-        let before = self.rename_statement(name, statement);
-        self.ops.push_back(Op::Undo(Undo::Statement { name: name.to_owned(), before }));
     }
 }

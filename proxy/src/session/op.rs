@@ -155,6 +155,19 @@ pub enum Effect {
     SqlPrepare(String),
     /// COPY FROM STDIN: the client's rows come next.
     CopyIn,
+    /// BEGIN and SET TRANSACTION.
+    Isolation(Isolation),
+}
+
+/// What BEGIN or SET TRANSACTION says of the isolation level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Nothing.
+    Unsaid,
+    /// READ COMMITTED: each statement sees what is committed when it begins.
+    ReadCommitted,
+    /// One that sees one state throughout, or somebody else's, or might write.
+    Other,
 }
 
 /// One setting that moves.

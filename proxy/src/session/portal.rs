@@ -81,7 +81,7 @@ impl Session {
 
     /// A portal that changes something does so once.
     fn note_run(&mut self, name: &str, bound: Bound) {
-        if bound.ran || bound.statement.effect == Effect::None {
+        if bound.ran || matches!(bound.statement.effect, Effect::None | Effect::Isolation(_)) {
             return;
         }
         self.portals.insert(name.to_owned(), Bound { ran: true, ..bound.clone() });
@@ -173,7 +173,7 @@ impl Session {
 
     /// Takes an effect into account for what is reviewed next, before PostgreSQL has confirmed it.
     pub(super) fn foresee(&mut self, effect: &Effect) {
-        if matches!(effect, Effect::None | Effect::CopyIn) {
+        if matches!(effect, Effect::None | Effect::CopyIn | Effect::Isolation(_)) {
             return;
         }
         self.batch_changes = true;
@@ -350,6 +350,11 @@ pub(super) fn apply(ledger: &mut Ledger, effect: &Effect) {
         Effect::Savepoint(name) => ledger.savepoint(name),
         Effect::Release(name) => ledger.release(name),
         Effect::RollbackTo(name) => ledger.rollback_to(name),
-        Effect::None | Effect::CopyIn | Effect::Hold(_) | Effect::CloseCursor(_) | Effect::SqlPrepare(_) => {}
+        Effect::None
+        | Effect::CopyIn
+        | Effect::Isolation(_)
+        | Effect::Hold(_)
+        | Effect::CloseCursor(_)
+        | Effect::SqlPrepare(_) => {}
     }
 }

@@ -199,6 +199,7 @@ impl Session {
         }
         let statement = self.ending(prepared);
         let prepared = bound::with_values(&statement, &values);
+        self.own_up(&prepared);
         match prepared.plan {
             Plan::Upstream => {
                 self.ops.push_back(Op::Bind { statement, portal: portal.to_owned(), values, answer: true })
@@ -323,7 +324,8 @@ impl Session {
         let startup = self.ahead.startup();
         let access = permitted.access();
         let base = if alone { 0 } else { read.span.start };
-        let own = statement::rewritten(&read.kind, access, startup);
+        let kind = self.kind_here(reviewed, &read.kind);
+        let own = statement::rewritten(&kind, access, startup);
         let own = own.or_else(|| {
             let text = if alone { &*reviewed.text } else { reviewed.text.get(read.span.clone())? };
             statement::copying_into_view(text, permitted, base)
@@ -342,7 +344,7 @@ impl Session {
             may_be_repeated: statement::may_be_repeated(permitted),
             key,
             plan: own::command(&read.kind).map_or_else(|| statement::plan(&read.kind), Plan::Local),
-            effect: statement::effect(read, access),
+            effect: statement::effect(&kind, &read.uses, access),
             shift,
             ends_transaction: statement::ends_transaction(&read.kind),
             returns_rows: statement::returns_rows(&read.kind),

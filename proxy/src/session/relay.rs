@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::dispatch::ServerStatements;
 use super::fault::{Relay, UpstreamFault};
+use super::memory::Block;
 use super::op::{Answer, Effect, Expect, Op};
 use super::{Session, failure, portal, settings};
 use crate::wire::backend::{self, Fields, TransactionStatus};
@@ -73,6 +74,7 @@ impl Session {
             }
             (b's', Expect::Execute { effect, answer, .. }) => {
                 // Suspended, a SELECT has run: `set_config` has set.
+                self.block_follows(&effect);
                 portal::apply(&mut self.confirmed, &effect);
                 forward(answer == Answer::Whole)
             }
@@ -103,6 +105,7 @@ impl Session {
             *commit = backend::decode_command_complete(body).is_ok_and(|tag| tag == "COMMIT");
         }
         self.ledgers_follow(&effect);
+        self.block_follows(&effect);
         match effect {
             Effect::Hold(name) => self.declared_cursors.push(name),
             Effect::CloseCursor(Some(name)) => {
@@ -116,6 +119,7 @@ impl Session {
             }
             Effect::None
             | Effect::CopyIn
+            | Effect::Isolation(_)
             | Effect::Set(_)
             | Effect::Savepoint(_)
             | Effect::Release(_)
@@ -275,6 +279,7 @@ impl Session {
         };
         if status == TransactionStatus::Idle {
             self.ledgers_end(!self.batch_failed);
+            self.block = Block::default();
             self.cursors_outlive(!self.batch_failed);
             let answered = self.batches_answered + 1;
             self.portals.retain(|_, bound| bound.batch > answered);

@@ -109,6 +109,7 @@ impl Session {
             Plan::Empty => self.local(backend::EMPTY_QUERY),
             Plan::Local(command) => self.command(&command.clone(), true),
             Plan::Upstream => {
+                self.own_up(&prepared);
                 self.foresee(&prepared.effect);
                 self.note_copy(&prepared.effect);
                 let portal = String::new;

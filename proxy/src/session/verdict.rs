@@ -252,6 +252,7 @@ mod tests {
                     settings: Arc::clone(&settings),
                     own: Arc::default(),
                     staleness_max: "0ms".into(),
+                    memory_in_blocks: false,
                     limits: Default::default(),
                 };
                 Arc::new(SettingsScope::new(&seed, &Ledger::new(settings)))

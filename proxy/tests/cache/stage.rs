@@ -18,7 +18,7 @@ pub(crate) const WATCH: &[(&str, &str)] = &[
 ];
 
 /// What the cases are told on; every table has an owner who is not the reader.
-const TABLES: &str =
+pub(crate) const TABLES: &str =
     "CREATE TABLE numbers (id int PRIMARY KEY, n int, label text, at timestamptz, day date, f float8, b bytea);
     INSERT INTO numbers SELECT i, i * 7 % 13, 'label ' || i, '2026-01-01 12:00+00'::timestamptz + i * interval '1 hour',
         '2026-01-01'::date + i, i / 3.0, decode(md5(i::text), 'hex') FROM generate_series(1, 100) i;

@@ -138,6 +138,7 @@ pub fn session(bytes: &[u8]) {
         settings: Arc::default(),
         own: Arc::default(),
         staleness_max: "0ms".into(),
+        memory_in_blocks: false,
         limits: Limits { prepared_statements_max: 4, prepared_bytes_max: 1 << 20 },
     };
     let mut conversation = Conversation {

@@ -20,6 +20,9 @@ use crate::wire::sqlstate::SqlState;
 /// How often one who waits looks whether the one who asks upstream is held up by its own client.
 const HELD_UP_INTERVAL: Duration = Duration::from_millis(250);
 
+/// A server that has heard nothing of a block for so long is asked itself.
+const UNHEARD_MAX: Duration = Duration::from_secs(5);
+
 /// What is recorded of the answers that pass.
 #[derive(Default)]
 pub(super) struct Recordings {
@@ -27,8 +30,8 @@ pub(super) struct Recordings {
     landed: Vec<Recording>,
     /// Where in the output the part begins that no recording has taken.
     mark: usize,
-    /// The batch before ended outside of a transaction.
-    was_idle: bool,
+    /// What the batch before ended with; unknown while that is outstanding.
+    before: Option<TransactionStatus>,
 }
 
 /// What became of waiting for somebody else's answer.
@@ -99,6 +102,31 @@ where
                     }
                 },
             }
+        }
+    }
+
+    /// Answers reads of a block that is under way, as far as they are kept; the connection hears nothing of them. Nobody
+    /// is waited for: who does could wait for the very connection that is held here.
+    pub(super) fn answer_in_block(&mut self) {
+        while self.output.len() < OUTPUT_BYTES_HIGH
+            && let Some(read) = self.session.next_read()
+        {
+            let asked = Instant::now();
+            // What a block is allowed to be idle for is the server's to say: it must hear of it now and then.
+            let heard = self.upstream.as_ref().map(|upstream| upstream.answered);
+            if heard.is_none_or(|heard| asked.into_std().saturating_duration_since(heard) > UNHEARD_MAX) {
+                return;
+            }
+            let Ok(key) = self.question(&read) else { return };
+            self.database.freshness.used(asked);
+            let staleness_max = self.session.staleness_max();
+            let asking = Asking { freshness: &self.database.freshness, asked, staleness_max };
+            let Found::Hit(entry, as_of) = self.gateway.cache.find(&key, read.wants, &asking) else { return };
+            if self.route.pool.held().is_some() {
+                return;
+            }
+            spare::furnish(&mut self.output);
+            self.deliver(&entry, as_of, asked);
         }
     }
 
@@ -205,7 +233,10 @@ where
     }
 
     fn recording(&mut self, batch: u64, read: Option<&Read>, now: Instant) -> Result<Recording, Bypass> {
-        if self.session.status() != TransactionStatus::Idle {
+        // Whether the block is still the same when later batches run is not known.
+        let first = !self.session.is_waiting() && batch == self.session.batches_answered() + 1;
+        let in_block = first && self.session.reads_as_outside();
+        if self.session.status() != TransactionStatus::Idle && !in_block {
             return Err(Bypass::Transaction);
         }
         let read = read.ok_or(Bypass::Kind)?;
@@ -223,7 +254,7 @@ where
 impl Recordings {
     fn add(&mut self, recording: Recording, session: &Session) {
         if self.open.is_empty() {
-            self.was_idle = session.status() == TransactionStatus::Idle && !session.is_waiting();
+            self.before = (!session.is_waiting()).then(|| session.status());
         }
         self.open.push_back(recording);
     }
@@ -268,11 +299,12 @@ impl Recordings {
             return;
         }
         let answered = session.batches_answered();
-        let is_idle = session.status() == TransactionStatus::Idle;
+        let status = session.status();
+        let as_outside = status == TransactionStatus::Idle || session.reads_as_outside();
         if self.open.front().is_some_and(|recording| recording.batch() <= answered)
             && let Some(mut recording) = self.open.pop_front()
         {
-            if self.was_idle && is_idle && recording.batch() == answered {
+            if self.before == Some(status) && as_outside && recording.batch() == answered {
                 recording.pass(output.get(self.mark..).unwrap_or_default());
                 recording.complete();
             } else {
@@ -280,7 +312,7 @@ impl Recordings {
             }
             self.landed.push(recording);
         }
-        self.was_idle = is_idle;
+        self.before = Some(status);
         self.mark = output.len();
     }
 

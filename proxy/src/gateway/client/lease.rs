@@ -34,7 +34,9 @@ where
     /// Sends what the session has queued, on a connection taken for it where one is needed, and gives the
     /// connection back where it is needed no longer.
     pub(super) async fn forward(&mut self) -> Result<(), End> {
-        if self.upstream.is_none() && (!self.answer_here().await? || !self.take_lease().await?) {
+        if self.upstream.is_some() {
+            self.answer_in_block();
+        } else if !self.answer_here().await? || !self.take_lease().await? {
             return Ok(());
         }
         self.await_cancelling().await;

@@ -161,6 +161,7 @@ impl Arrival<'_> {
             settings: Arc::new(settings),
             own: Arc::new(own),
             staleness_max: format!("{}ms", database.freshness.bound().as_millis()).into(),
+            memory_in_blocks: self.gateway.config.cache.in_transactions,
             limits: self.gateway.limits.session,
         };
         let beginning = Arc::new(Beginning { versions, fresh, origin: Arc::new(seed.into()), words: words.freeze() });

@@ -74,19 +74,22 @@ impl Read {
 }
 
 impl Session {
-    /// The batch that is next, where it is a plain read outside of a transaction and nothing is outstanding.
+    /// The batch that is next, where it is a plain read outside of a transaction, or one that [reads as
+    /// outside](Session::reads_as_outside), and nothing is outstanding.
     #[must_use]
     pub fn next_read(&self) -> Option<Read> {
-        let free = self.expect.is_empty()
-            && !self.batch_open
-            && !self.failed_here
-            && self.status == TransactionStatus::Idle
-            && !self.is_pinned();
-        if !free {
+        let outside = !self.failed_here && self.status == TransactionStatus::Idle && !self.is_pinned();
+        if !self.expect.is_empty() || self.batch_open || !(outside || self.reads_as_outside()) {
             return None;
         }
         let end = self.ops.iter().position(|op| matches!(op, Op::Sync))?;
-        read_of(self.ops.iter().take(end))
+        let mut batch = self.ops.iter().take(end);
+        // In a block a portal with a name may be asked for again.
+        let named = |op: &Op| matches!(op, Op::Bind { portal, .. } if !portal.is_empty());
+        if !outside && batch.clone().any(named) {
+            return None;
+        }
+        read_of(&mut batch)
     }
 
     /// Nothing but the short beginning of a batch is queued, of which the client cannot expect an answer yet.
@@ -99,19 +102,20 @@ impl Session {
             && !self.ops.iter().any(|op| matches!(op, Op::Sync | Op::Flush | Op::Refuse(_)))
     }
 
-    /// Every whole batch that is queued, by number, and its read where it is one. Whether it runs outside of a
-    /// transaction shows when it is answered.
+    /// Every whole batch that is queued and asks something upstream, by number, and its read where it is one. Whether it
+    /// runs outside of a transaction shows when it is answered.
     pub fn queued_reads(&self) -> impl Iterator<Item = (u64, Option<Read>)> {
         let outstanding = self.expect.iter().filter(|expect| matches!(expect, Expect::Ready)).count();
         let first = self.batches_answered + 1 + u64::try_from(outstanding).unwrap_or(u64::MAX / 2);
         let mut begin = 0;
         let mut open = self.batch_open;
         let ends = self.ops.iter().enumerate().filter(|(_, op)| matches!(op, Op::Sync)).map(|(index, _)| index);
-        ends.zip(first..).map(move |(end, batch)| {
-            let ops = self.ops.iter().skip(begin).take(end - begin);
+        ends.zip(first..).filter_map(move |(end, batch)| {
+            let mut ops = self.ops.iter().skip(begin).take(end - begin);
             begin = end + 1;
             let whole = !std::mem::take(&mut open);
-            (batch, if whole { read_of(ops) } else { None })
+            let asks = !whole || ops.clone().any(Op::needs_upstream);
+            asks.then(|| (batch, if whole { read_of(&mut ops) } else { None }))
         })
     }
 
@@ -139,8 +143,9 @@ impl Session {
                 | Op::ClosePortal { .. } => {}
             }
         }
+        self.serves_in_block();
         self.tell(self.batches_answered + 1, told);
-        self.ready(TransactionStatus::Idle, out);
+        self.ready(self.status, out);
     }
 
     /// The batches whose ReadyForQuery has passed.

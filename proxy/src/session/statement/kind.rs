@@ -3,9 +3,9 @@
 use super::{LocalCommand, Plan};
 use crate::policy::Permitted;
 use crate::session::memory::own;
-use crate::session::op::{Change, Effect};
+use crate::session::op::{Change, Effect, Isolation};
 use crate::session::settings;
-use crate::sql::{Access, Assigned, Assignment, DiscardTarget, Kind, SetScope, Statement, TransactionModes};
+use crate::sql::{Access, Assigned, Assignment, DiscardTarget, IsolationLevel, Kind, SetScope, TransactionModes, Uses};
 
 /// Who carries a kind out.
 #[must_use]
@@ -44,8 +44,8 @@ pub(in crate::session) fn plan(kind: &Kind) -> Plan {
 
 /// What a statement changes in the session.
 #[must_use]
-pub(in crate::session) fn effect(statement: &Statement, access: Access) -> Effect {
-    match &statement.kind {
+pub(in crate::session) fn effect(kind: &Kind, uses: &Uses, access: Access) -> Effect {
+    match kind {
         Kind::Set { name, .. } | Kind::Reset { name } if own::is_own(name) => Effect::None,
         Kind::Set { name, scope, value } => one_change(name, settings::right_side(value), *scope),
         Kind::Reset { name } => one_change(name, None, SetScope::Session),
@@ -58,24 +58,31 @@ pub(in crate::session) fn effect(statement: &Statement, access: Access) -> Effec
         Kind::DeclareCursor { name, hold: true } => Effect::Hold(name.clone()),
         Kind::ClosePortal { name } => Effect::CloseCursor(name.clone()),
         Kind::Prepare { name, .. } => Effect::SqlPrepare(name.clone()),
-        Kind::Select if !statement.uses.assignments.is_empty() => {
-            Effect::Set(statement.uses.assignments.iter().map(assigned).collect())
-        }
+        Kind::Select if !uses.assignments.is_empty() => Effect::Set(uses.assignments.iter().map(assigned).collect()),
         Kind::CopyFromStdin { .. } => Effect::CopyIn,
+        Kind::Begin { modes, .. } | Kind::SetTransaction(modes) => Effect::Isolation(isolation(modes)),
         Kind::Select
         | Kind::Modify { .. }
         | Kind::Explain { .. }
         | Kind::CopyToStdout
         | Kind::Show { .. }
-        | Kind::SetTransaction(_)
         | Kind::ResetAll
-        | Kind::Begin { .. }
         | Kind::DeclareCursor { .. }
         | Kind::Fetch { .. }
         | Kind::Execute { .. }
         | Kind::Deallocate { .. }
         | Kind::Discard(_)
         | Kind::Unlisten { .. } => Effect::None,
+    }
+}
+
+/// READ UNCOMMITTED is READ COMMITTED to PostgreSQL.
+fn isolation(modes: &TransactionModes) -> Isolation {
+    match modes.isolation {
+        _ if modes.read_write || modes.snapshot.is_some() => Isolation::Other,
+        Some(IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted) => Isolation::ReadCommitted,
+        Some(IsolationLevel::RepeatableRead | IsolationLevel::Serializable) => Isolation::Other,
+        None => Isolation::Unsaid,
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 pub(super) use kind::{cursor, effect, ends_transaction, executes, may_be_repeated, plan, returns_rows, worth_keeping};
 
+use super::Session;
 use super::dispatch::StatementKey;
-use super::op::{Answer, Effect};
+use super::op::{Answer, Effect, Op, Undo};
 use super::settings::{Settings, quote_setting};
 use super::verdict::Reviewed;
 use crate::policy::Permitted;
@@ -184,6 +185,31 @@ pub(super) fn copying_into_view(text: &str, permitted: &Permitted, base: usize) 
     let (start, end) = (target.start.checked_sub(base)?, target.end.checked_sub(base)?);
     let (before, after) = (text.get(..start)?, text.get(end..)?);
     Some(format!("{before}{COPY_SCHEMA}.\"{}\"{after}", table.name.replace('"', "\"\"")))
+}
+
+impl Session {
+    /// Lets a name stand for another statement, or for none; returns the one before.
+    pub(super) fn rename_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) -> Option<Arc<Prepared>> {
+        if name.is_empty() {
+            return std::mem::replace(&mut self.unnamed, statement);
+        }
+        self.named_bytes += statement.as_ref().map_or(0, |new| new.key.text.len());
+        let before = match statement {
+            Some(new) => self.named.insert(name.to_owned(), new),
+            None => self.named.remove(name),
+        };
+        self.named_bytes = self.named_bytes.saturating_sub(before.as_ref().map_or(0, |old| old.key.text.len()));
+        before
+    }
+
+    /// The same, as a step that is taken back when what was sent before it fails.
+    pub(super) fn assign_statement(&mut self, name: &str, statement: Option<Arc<Prepared>>) {
+        if name.is_empty() && statement.is_none() && self.unnamed.is_none() {
+            return;
+        }
+        let before = self.rename_statement(name, statement);
+        self.ops.push_back(Op::Undo(Undo::Statement { name: name.to_owned(), before }));
+    }
 }
 
 #[cfg(test)]
