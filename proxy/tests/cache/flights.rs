@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use vitrine::gateway::bell::Doing;
+
 use crate::stage::{Stage, told, wait_for};
 use crate::support::raw::{self, Raw};
 
@@ -18,6 +20,10 @@ fn running(stage: &Stage) -> usize {
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%crowd a%' \
                AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
     stage.server.psql(sql).unwrap().trim().parse().unwrap()
+}
+
+fn is_cancelled(lines: &[String]) -> bool {
+    lines.iter().any(|line| line.contains("57014") && line.contains("user request"))
 }
 
 fn waiting(stage: &Stage) -> u64 {
@@ -41,33 +47,118 @@ fn many_who_ask_at_once_cost_one_execution() {
     assert_eq!(stage.misses(), 1);
 }
 
+/// Nobody waits for the end of this one, and should a cancel be lost it ends all the same.
+const ENDLESS: &str = "SELECT count(*) FROM crowd a, crowd b, crowd c, crowd d WHERE a.id + b.id + c.id + d.id = -1";
+const AT_LAST: &str = "SET statement_timeout = '40s'";
+
 #[test]
 fn when_the_one_who_asks_is_cancelled_or_gone_the_next_takes_over() {
     let stage = stage();
-    let begin = || {
+    let mut clients: Vec<Raw> = Vec::new();
+    for number in 0..4 {
         let mut client = stage.client();
-        client.send(&raw::query(SLOW));
-        client
-    };
-    for gone in [false, true] {
-        stage.front.gateway.cache.store.drop_asked(|_, _| true);
-        let mut first = begin();
-        wait_for(|| running(&stage) == 1);
+        client.query(AT_LAST);
         let before = waiting(&stage);
-        let mut second = begin();
-        wait_for(|| waiting(&stage) > before);
-        if gone {
-            first.vanish();
-        } else {
-            raw::cancel(stage.front.address, first.key);
-            let lines = first.lines_until_ready(1);
-            // A cancel request can come too late, as with PostgreSQL itself.
-            assert!(lines.iter().any(|line| line.contains("57014") || line == "DataRow 0"), "{lines:#?}");
-        }
-        let lines = second.lines_until_ready(1);
-        assert!(lines.iter().any(|line| line == "DataRow 0"), "{lines:#?}");
-        assert!(matches!(told(&mut second).as_str(), "miss" | "hit"));
+        client.send(&raw::query(ENDLESS));
+        wait_for(|| if number == 0 { running(&stage) == 1 } else { waiting(&stage) > before });
+        clients.push(client);
     }
+    assert_eq!((running(&stage), stage.misses()), (1, 1));
+    let mut asking = None;
+    // Who asks is cancelled, then its successor is, then the next one is gone without a word.
+    for led in 1..=3 {
+        // Any of those who wait may be the next: it is the one with a connection.
+        let next = wait_for_the_one_who_asks(&stage, &clients);
+        assert_ne!(Some(clients[next].key), asking);
+        let mut client = clients.remove(next);
+        asking = Some(client.key);
+        assert_eq!(stage.misses(), led);
+        if led < 3 {
+            raw::cancel(stage.front.address, client.key);
+            let lines = client.lines_until_ready(1);
+            assert!(is_cancelled(&lines), "{lines:#?}");
+            assert_eq!(client.value("SELECT pg_backend_pid() > 0"), "t");
+        } else {
+            client.vanish();
+        }
+        wait_for(|| stage.misses() == led + 1);
+    }
+    assert_eq!(clients.len(), 1);
+    let mut last = clients.remove(0);
+    wait_for(|| running(&stage) == 1);
+    raw::cancel(stage.front.address, last.key);
+    assert!(is_cancelled(&last.lines_until_ready(1)));
+    wait_for(|| running(&stage) == 0);
+    // What was cancelled all along is not kept, and nobody waits for it for ever.
+    last.query("SET statement_timeout = '50ms'");
+    assert!(last.query(ENDLESS).iter().any(|line| line.contains("57014") && line.contains("statement timeout")));
+    assert_eq!(told(&mut last), "miss");
+}
+
+/// Which of the clients holds the connection that runs.
+fn wait_for_the_one_who_asks(stage: &Stage, clients: &[Raw]) -> usize {
+    let found = std::cell::Cell::new(None);
+    wait_for(|| {
+        let active: Vec<u32> = (stage.front.gateway.sessions.residents().into_iter())
+            .filter(|(_, resident)| resident.state() == Doing::Active)
+            .map(|(key, _)| key.process_id)
+            .collect();
+        let index = clients.iter().position(|client| active.contains(&client.key.0));
+        found.set(index);
+        active.len() == 1 && index.is_some() && running(stage) == 1
+    });
+    found.get().unwrap()
+}
+
+#[test]
+fn who_takes_over_from_one_who_is_gone_gets_the_answer() {
+    let stage = stage();
+    let mut first = stage.client();
+    first.send(&raw::query(SLOW));
+    wait_for(|| running(&stage) == 1);
+    let mut second = stage.client();
+    let before = waiting(&stage);
+    second.send(&raw::query(SLOW));
+    wait_for(|| waiting(&stage) > before);
+    first.vanish();
+    let lines = second.lines_until_ready(1);
+    assert!(lines.iter().any(|line| line == "DataRow 0"), "{lines:#?}");
+    assert_eq!((told(&mut second).as_str(), stage.misses()), ("miss", 2));
+}
+
+/// PostgreSQL forgets a cancel request that finds a session between the messages of one statement, or before them.
+#[test]
+fn a_cancel_is_not_lost_however_early_it_comes() {
+    let stage = stage();
+    for round in 0..12_u64 {
+        let mut client = stage.client();
+        client.query(AT_LAST);
+        let before = stage.misses();
+        client.send(&raw::query(&format!("{ENDLESS} AND a.id <> {round}")));
+        wait_for(|| stage.misses() > before);
+        thread::sleep(Duration::from_millis(round));
+        raw::cancel(stage.front.address, client.key);
+        let lines = client.lines_until_ready(1);
+        assert!(is_cancelled(&lines), "{lines:#?}");
+        // What comes next is not hit by it.
+        assert_eq!(client.value("SELECT 1"), "1");
+    }
+    assert_eq!(running(&stage), 0);
+}
+
+#[test]
+fn what_runs_for_one_who_is_gone_ends_however_early_it_leaves() {
+    let stage = stage();
+    for round in 0..6_u64 {
+        let mut client = stage.client();
+        client.query(AT_LAST);
+        let before = stage.misses();
+        client.send(&raw::query(&format!("{ENDLESS} AND a.id <> {round}")));
+        wait_for(|| stage.misses() > before);
+        thread::sleep(Duration::from_millis(round * 2));
+        client.vanish();
+    }
+    wait_for(|| running(&stage) == 0);
 }
 
 #[test]

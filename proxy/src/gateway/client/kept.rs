@@ -78,6 +78,7 @@ where
         let Ok(key) = self.question(read) else { return Ok(false) };
         self.database.freshness.used(asked);
         let staleness_max = self.session.staleness_max();
+        let deadline = self.waiting_time_max().map(|limit| asked + limit);
         loop {
             let asking = Asking { freshness: &self.database.freshness, asked, staleness_max };
             if let Found::Hit(entry, as_of) = self.gateway.cache.find(&key, read.wants, &asking) {
@@ -93,7 +94,7 @@ where
                     self.ticket = Some(ticket);
                     return Ok(false);
                 }
-                Boarding::Waits(flight) => match self.wait_for_landing(&flight).await? {
+                Boarding::Waits(flight) => match self.wait_for_landing(&flight, deadline).await? {
                     Waited::Landed(Landing::Kept | Landing::Abandoned) => {}
                     Waited::Landed(Landing::NotKept) => return Ok(false),
                     Waited::Over(report) => {
@@ -154,11 +155,9 @@ where
     }
 
     /// Waits for the answer that another one asks upstream for. Cancel and `statement_timeout` hold as if this one ran.
-    async fn wait_for_landing(&mut self, flight: &Flight) -> Result<Waited, End> {
+    async fn wait_for_landing(&mut self, flight: &Flight, deadline: Option<Instant>) -> Result<Waited, End> {
         self.gateway.cache.counters.waits.increment();
         self.place.resident.does(Doing::Waiting);
-        let limit = self.session.statement_timeout().or_else(|| self.route_timeout()).filter(|limit| !limit.is_zero());
-        let deadline = limit.map(|limit| Instant::now() + limit);
         let landing = flight.landing();
         tokio::pin!(landing);
         let mut held_up = tokio::time::interval(HELD_UP_INTERVAL);
@@ -187,6 +186,11 @@ where
         };
         self.place.resident.does(Doing::Idle);
         Ok(waited)
+    }
+
+    /// How long somebody else's answer is waited for.
+    fn waiting_time_max(&self) -> Option<Duration> {
+        self.session.statement_timeout().or_else(|| self.route_timeout()).filter(|limit| !limit.is_zero())
     }
 
     /// The `statement_timeout` that connections are opened with.

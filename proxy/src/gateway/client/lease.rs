@@ -14,7 +14,7 @@ use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
 use crate::session::{Op, Session, UpstreamFault, failure};
 use crate::sql::Access;
-use crate::upstream::{self, Lease, PoolError};
+use crate::upstream::{Lease, PoolError};
 use crate::wire::backend::{Report, Severity, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
 
@@ -102,7 +102,7 @@ where
         if let Some(cancelling) = self.cancelling.take() {
             // The next user of the connection must not be hit by this client's cancel request: only when the server
             // has closed the cancel connection has its signal been delivered.
-            if !matches!(cancelling.await, Ok(Ok(()))) {
+            if cancelling.finish().await.is_err() {
                 return;
             }
         }
@@ -113,43 +113,6 @@ where
         self.place.resident.does(Doing::Idle);
     }
 
-    /// A cancel request that is under way is meant for what was sent before: nothing else is sent while it could
-    /// still hit that.
-    async fn await_cancelling(&mut self) {
-        if self.session.is_waiting() || self.session.is_quiet() {
-            return;
-        }
-        if let Some(cancelling) = self.cancelling.take() {
-            let _ = cancelling.await;
-        }
-    }
-
-    /// Asks the upstream to cancel what it runs for this client. The connection stays with the client until the
-    /// request is done, so that it can hit nothing else.
-    pub(super) fn cancel(&mut self) {
-        let Some(upstream) = &self.upstream else { return };
-        if self.cancelling.is_some() || !self.session.is_waiting() {
-            return;
-        }
-        let (target, key) = (self.route.pool.target(), upstream.lease.key);
-        self.cancelling = Some(tokio::spawn(async move { upstream::cancel(&target, key).await }));
-    }
-
-    /// The client is gone: what runs for it is cancelled, and its connection, whose state nobody can vouch for,
-    /// is closed.
-    pub(super) fn abandon_upstream(&mut self) {
-        if self.session.is_waiting() {
-            self.cancel();
-        }
-        let Some(mut upstream) = self.upstream.take() else { return };
-        upstream.recordings = Recordings::default();
-        let Some(cancelling) = self.cancelling.take() else { return };
-        tokio::spawn(async move {
-            let _ = cancelling.await;
-            drop(upstream);
-        });
-    }
-
     pub(super) fn upstream_failed(&mut self, fault: Fault) -> Result<(), End> {
         if let Fault::Protocol(UpstreamFault::ResultTooLong(bound)) = fault {
             // The server would go on with what nobody reads.
@@ -158,8 +121,10 @@ where
             return Ok(());
         }
         let Some(upstream) = self.upstream.take() else { return Ok(()) };
-        self.cancelling = None;
+        // What is to be cancelled is not run again.
+        let is_cancelled = self.cancelling.take().is_some();
         if !self.repeated
+            && !is_cancelled
             && may_repeat(&fault)
             && let Some(sent) = upstream.repeatable
         {

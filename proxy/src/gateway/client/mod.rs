@@ -1,5 +1,6 @@
 //! One client's sockets: bytes between the client, its session and the connection that serves it.
 
+mod cancelling;
 mod kept;
 mod lease;
 mod login;
@@ -27,6 +28,7 @@ use crate::wire::frame::{self, Frame, HEADER_BYTES};
 use crate::wire::frontend;
 use crate::wire::sqlstate::SqlState;
 use crate::wire::startup::CancelKey;
+use cancelling::Cancelling;
 use kept::Recordings;
 use pump::Progress;
 use result_gauge::ResultGauge;
@@ -100,7 +102,7 @@ struct Client<S> {
     who: Who,
     upstream: Option<Upstream>,
     /// A cancel request that is under way: its connection serves nobody else before it is done.
-    cancelling: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
+    cancelling: Option<Cancelling>,
     /// What is kept would be answered, but for what the client has not read.
     waits_for_reader: bool,
     /// Held while this client asks upstream for what others wait for.

@@ -138,6 +138,9 @@ where
         let outcome = upstream.relay(&mut self.session, &mut self.output);
         upstream.tell(&self.gateway.metrics, self.session.is_quiet());
         upstream.recordings.land(&self.gateway.cache);
+        if let Some(cancelling) = &mut self.cancelling {
+            cancelling.heard(&self.session);
+        }
         outcome.map_err(Fault::Protocol)?;
         Poll::Ready(Ok(self.session.is_quiet() || (self.session.must_wait() && !self.session.is_waiting())))
     }
