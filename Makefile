@@ -11,10 +11,12 @@ export RUST_TEST_THREADS ?= 4
 CARGO_FLAGS := --workspace --locked
 # Options of `make demo`, such as DEMO="--once" or DEMO="--port 7432".
 DEMO ?=
+# Of `make loadtest`: smoke, average, stress, spike, soak or breakpoint, one or more.
+SCENARIO ?= smoke
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers fuzz soak-cache bench bench-insights k6
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers fuzz soak-cache bench bench-insights k6 loadtest test-load
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -59,3 +61,9 @@ bench-insights: deps ## the insight store beside plain SQL on the same server
 
 k6: ## build k6 with SQL in it, for the load tests (Go 1.21 or later)
 	@loadtests/k6/build/run
+
+loadtest: deps ## load over SQL and HTTP with attacks in it: SCENARIO="smoke average stress spike soak breakpoint"
+	@loadtests/k6/run $(SCENARIO)
+
+test-load: deps ## the smoke run, and that it fails where it should
+	@loadtests/k6/test
