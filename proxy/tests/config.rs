@@ -11,7 +11,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use vitrine::config::{Auth, Config, Environment, LogFormat, Mode, Posture, parse, reference};
+use vitrine::config::{Auth, Config, Environment, LogFormat, Mode, Posture, markdown, parse, reference};
 
 const FILE: &str = "vitrine.toml";
 
@@ -43,6 +43,79 @@ fn the_shipped_file_is_the_reference_and_equals_the_defaults() {
     let from_file = accepted(&text, &url);
     let from_nothing = accepted("", &url);
     assert_eq!(settings(&from_file), settings(&from_nothing));
+}
+
+/// The reference as `docs/configure.md` has it.
+fn reference_of_the_page() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configure.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (before, found) = text.split_once(REFERENCE).expect("docs/configure.md marks its reference");
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(path, format!("{before}{REFERENCE}{}", markdown())).unwrap();
+        return markdown();
+    }
+    found.to_owned()
+}
+
+const REFERENCE: &str =
+    "<!-- From here on: `vitrine config reference`. A test holds both equal; REWRITE=1 writes it. -->\n\n";
+
+#[test]
+fn the_page_holds_what_the_program_prints() {
+    let found = reference_of_the_page();
+    assert!(found == markdown(), "docs/configure.md is not the reference: REWRITE=1 writes it");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_vitrine")).args(["config", "reference"]).env_clear().output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), markdown()));
+}
+
+/// Both come from the same list; read back, they name the same keys under the same sections.
+#[test]
+fn the_page_and_the_file_have_the_same_keys() {
+    let (mut section, mut in_page) = (String::new(), Vec::new());
+    for line in markdown().lines() {
+        if let Some(heading) = line.strip_prefix("### ") {
+            section = heading.trim_matches(['`', '[', ']']).replace("Above the first section", "");
+        }
+        if let Some((key, _)) = line.strip_prefix("| `").and_then(|rest| rest.split_once('`')) {
+            in_page.push(format!("{section}.{key}"));
+        }
+    }
+    let (mut section, mut in_file) = (String::new(), Vec::new());
+    let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/vitrine.toml")).unwrap();
+    for line in file.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)) {
+        if line.starts_with('[') && line.ends_with(']') && !line.contains(' ') {
+            section = line.trim_matches(['[', ']']).to_owned();
+        }
+        let name = line.split_once(" = ").map(|(key, _)| key);
+        if let Some(key) = name.filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '_')) {
+            in_file.push(format!("{section}.{key}"));
+        }
+    }
+    assert_eq!(in_page, in_file);
+    assert!(in_page.len() > 80, "{}", in_page.len());
+}
+
+#[test]
+fn the_page_tells_the_defaults_of_both_modes() {
+    let text = markdown();
+    let row = |key: &str| {
+        let found = text.lines().find(|line| line.starts_with(&format!("| `{key}` |")));
+        found.unwrap_or_else(|| panic!("{key} is not there")).to_owned()
+    };
+    for (key, expected) in [
+        ("posture", "| `\"warn\"` | `\"strict\"` | `VITRINE_POSTURE` |"),
+        ("auth", "| `\"trust\"` | `\"scram\"` | `VITRINE_AUTH` |"),
+        ("cert", "| none | must be set | `VITRINE_TLS_CERT` |"),
+        ("key", "| none | must be set | `VITRINE_TLS_KEY` |"),
+        ("users_file", "| none | must be set | `VITRINE_USERS_FILE` |"),
+        ("required", "| `false` | `true` | `VITRINE_TLS_REQUIRED` |"),
+        ("frame_bytes_max", "| bytes | `16_777_216` | `16_777_216` | `VITRINE_LIMITS_FRAME_BYTES_MAX` |"),
+        ("statement_ms", "| ms | `300_000` | `300_000` | `VITRINE_TIMEOUTS_STATEMENT_MS` |"),
+        ("tenant", "| none | none | `VITRINE_INSIGHTS_USER_n_TENANT` |"),
+    ] {
+        assert!(row(key).ends_with(expected), "{}", row(key));
+    }
 }
 
 #[test]
@@ -349,5 +422,30 @@ fn every_certificate_that_cannot_be_read_is_listed() {
     assert_eq!(output.status.code(), Some(78), "{errors}");
     for mistake in ["4: tls.cert: /nosuch/crt: ", "5: tls.key: /nosuch/key: ", "6: tls.client_ca: /nosuch/ca: "] {
         assert!(errors.contains(mistake), "{mistake}: {errors}");
+    }
+}
+
+/// The test is built as the program is: with a commit where one was given, and without asking git in a debug build.
+#[test]
+fn the_program_tells_its_version_and_commit() {
+    let output = Command::new(env!("CARGO_BIN_EXE_vitrine")).arg("--version").env_clear().output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let expected = match env!("VITRINE_COMMIT") {
+        "unknown" => format!("vitrine {}\n", env!("CARGO_PKG_VERSION")),
+        commit => format!("vitrine {} ({commit})\n", env!("CARGO_PKG_VERSION")),
+    };
+    assert_eq!((output.status.code(), told), (Some(0), expected));
+}
+
+#[test]
+fn completions_and_man_pages_name_every_command() {
+    let program = || Command::new(env!("CARGO_BIN_EXE_vitrine"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(program().arg("man").arg(folder.path()).status().unwrap().success());
+    let bash = String::from_utf8(program().args(["completions", "bash"]).output().unwrap().stdout).unwrap();
+    for command in ["serve", "check", "config", "doctor", "migrate", "backup", "restore", "verify", "health"] {
+        let page = std::fs::read_to_string(folder.path().join(format!("vitrine-{command}.1"))).unwrap();
+        assert!(page.contains(&format!("vitrine {command}")) || page.contains(command), "{page}");
+        assert!(bash.contains(&format!("vitrine__subcmd__{command}")) || bash.contains(&format!("vitrine__{command}")));
     }
 }

@@ -1,6 +1,6 @@
 //! `vitrine config check` and `vitrine config reference`.
 
-use crate::config::{Environment, read, reference};
+use crate::config::{Environment, markdown, read, reference};
 use crate::gateway::build::build;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -20,8 +20,12 @@ enum Action {
         #[arg(long, env = "VITRINE_CONFIG")]
         config: Option<PathBuf>,
     },
-    /// Print the complete file with every default, its meaning and its environment variable.
-    Reference,
+    /// Print every setting with its meaning, bounds, default in both modes and environment variable, as Markdown.
+    Reference {
+        /// As the complete configuration file instead.
+        #[arg(long)]
+        toml: bool,
+    },
 }
 
 impl Config {
@@ -36,8 +40,8 @@ impl Config {
                 }
                 Err(mistakes) => super::refuse(&mistakes),
             },
-            Action::Reference => {
-                print!("{}", reference());
+            Action::Reference { toml } => {
+                print!("{}", if toml { reference() } else { markdown() });
                 ExitCode::SUCCESS
             }
         }

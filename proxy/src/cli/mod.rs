@@ -7,6 +7,7 @@ mod doctor;
 mod hash_password;
 mod health;
 mod insights;
+mod pages;
 mod serve;
 mod snapshot;
 mod verify;
@@ -20,7 +21,7 @@ pub const EX_CONFIG: u8 = 78;
 
 /// Look, don't touch: any PostgreSQL client reads a database through Vitrine, and none can write.
 #[derive(Debug, Parser)]
-#[command(name = "vitrine", version, max_term_width = 100)]
+#[command(name = "vitrine", version = env!("VITRINE_VERSION"), max_term_width = 100)]
 pub struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -91,6 +92,10 @@ enum Command {
     /// The attacks aim at nothing that exists: they are safe even where the gateway fails. Exit code 0 when nothing got
     /// through, 1 when something did, 2 when it could not run, 78 when the configuration is wrong.
     Verify(verify::Verify),
+    /// Print the completions of a shell.
+    Completions(pages::Completions),
+    #[command(hide = true)]
+    Man(pages::Man),
     #[command(hide = true)]
     Snapshot(snapshot::Snapshot),
 }
@@ -115,6 +120,8 @@ pub fn run(arguments: CommandLine, environment: &Environment) -> ExitCode {
         Command::Tenant(tenant) => tenant.run(environment),
         Command::Reset(reset) => reset.run(environment),
         Command::Verify(verify) => verify.run(environment),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
     }
 }

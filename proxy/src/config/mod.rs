@@ -14,7 +14,7 @@ mod value;
 
 pub use address::ListenAddress;
 pub use mistake::{Mistake, Origin};
-pub use reference::reference;
+pub use reference::{markdown, reference};
 pub use resolve::{Database, InlineUser, InsightsHttp, InsightsSql, UserMapping};
 pub use settings::{
     Admin, Auth, Cache, CacheFreshness, Insights, Limits, LogFormat, LogLevel, Mode, Pool, Posture, Server, Timeouts,

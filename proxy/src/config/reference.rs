@@ -1,4 +1,9 @@
-//! The reference: `config/vitrine.toml`, written from the settings themselves so that it cannot lag behind them.
+//! The reference: `config/vitrine.toml` and the tables of `docs/configure.md`, written from the settings themselves so that
+//! they cannot lag behind them.
+
+mod markdown;
+
+pub use markdown::markdown;
 
 use super::section::{Described, Section};
 use super::settings::{
@@ -22,7 +27,7 @@ pub fn reference() -> String {
         "# Vitrine's configuration, complete. Every value here is the built-in default; what has none is commented out.\n\
          # Each value can be given by the environment variable in brackets instead, and the environment beats this file.\n\
          # A variable with _FILE added to its name is the path of a file that holds the value, as secrets are mounted.\n\
-         # This file is what `vitrine config reference` prints; a test holds them equal.\n",
+         # This file is what `vitrine config reference --toml` prints; a test holds them equal.\n",
     );
     for section in sections() {
         write_section(&mut out, &section);
