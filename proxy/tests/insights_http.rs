@@ -12,6 +12,8 @@
 #![allow(clippy::too_many_lines, reason = "a story is told in one piece")]
 
 mod gateway_process;
+#[path = "gateway_process/monitoring.rs"]
+mod monitoring;
 #[path = "../../insights/tests/suite/mod.rs"]
 mod suite;
 
@@ -97,6 +99,7 @@ async fn the_suite_holds_over_postgresql() {
     let made = "vitrine_insights_http_requests_total{method=\"POST\",route=\"/v1/insights\",status=\"201\"}";
     assert!(metrics.contains(made), "{metrics}");
     assert!(metrics.contains("vitrine_insights_http_seconds_bucket{le=\"+Inf\"}"), "{metrics}");
+    monitoring::papers_are_true(&metrics);
     let log = host.gateway.log();
     assert!(!log.contains("insights_internal_error"), "{log}");
     for client in [&scene.acme, &scene.globex] {
