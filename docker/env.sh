@@ -12,17 +12,17 @@ secret() {
     chmod 0644 "docker/secrets/$1"
 }
 
-mkdir -p docker/secrets
+# What lies in docker/secrets/gateway is what the gateway sees as /etc/vitrine/secrets.
+mkdir -p docker/secrets/gateway
 chmod 0700 docker/secrets
+chmod 0755 docker/secrets/gateway
 secret db_password "$(random)"
 secret insights_url "postgres://vitrine:$(<docker/secrets/db_password)@db:5432/insights?sslmode=disable"
 secret customer_owner_password "$(random)"
-secret customer_reader_password "$(random)"
+secret gateway/customer_password "$(random)"
 
 if [ ! -e .env ]; then
-    reader=$(<docker/secrets/customer_reader_password)
-    url="postgres://vitrine_reader:$reader@customer:5432/shop?sslmode=disable"
-    sed -e "s|^VITRINE_CUSTOMER_URL=.*|VITRINE_CUSTOMER_URL=$url|" -e "s|^VITRINE_USERS=.*|VITRINE_USERS=app:$(random)|" \
-        config/env.template >.env
-    echo "made .env, which points at the sample of \`make up-demo\`: set VITRINE_CUSTOMER_URL for your own database" >&2
+    sed -e "s|^VITRINE_USERS=.*|VITRINE_USERS=app:$(random)|" config/env.template >.env
+    echo "made .env, which points at a sample database. For your own: set VITRINE_CUSTOMER_URL, take COMPOSE_PROFILES away," >&2
+    echo "and write the password into docker/secrets/gateway/customer_password" >&2
 fi
