@@ -11,6 +11,8 @@ BACKUPS ?= backups
 BACKUP ?=
 # A user of the gateway, whose password `make user` reads from standard input.
 NAME ?=
+# What a key of the HTTP API allows: read, write, admin.
+SCOPES ?= read,write
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 GATEWAY = $$($(DC) ps -q vitrine | head -n 1)
 
@@ -72,8 +74,8 @@ doctor: ## what the role of the customer database could do
 verify: ## attack the customer database through the gateway, and report
 	$(DC) run --rm -T vitrine verify
 
-key: ## make a key of the HTTP API, for tenant NAME (default: default)
-	@$(DC) run --rm -T vitrine key create --label make --tenant $(or $(NAME),default)
+key: ## make a key of the HTTP API: make key NAME=tenant SCOPES=read,write,admin
+	@$(DC) run --rm -T vitrine key create --label make --tenant $(or $(NAME),default) --scopes $(SCOPES)
 
 user: ## make user NAME=analyst < password.txt: a line in the users file of production
 	@test -n "$(NAME)" || { echo 'say which: make user NAME=analyst < password.txt' >&2; exit 1; }

@@ -76,7 +76,7 @@ free_port() {
 }
 
 # The project under test: a copy, so that nobody's .env and secrets are touched. Its make targets are what is tested.
-stage() { make --directory "$work/stage" "$@"; }
+stage() { make --no-print-directory --directory "$work/stage" "$@"; }
 # Compose as the targets call it.
 dc() { (cd "$work/stage" && $COMPOSE --project-name "$PROJECT" --env-file .env --file docker/compose.yml "$@"); }
 # set_env NAME VALUE: a line of .env; an empty value takes it away.

@@ -46,7 +46,7 @@ login() {
     has 28P01 "$(fails ask query 127.0.0.1 "$SQL_PORT" nobody "$(password)" shop 'SELECT 1')"
 }
 key() {
-    stage key NAME=default | grep -oE 'vtr_[A-Za-z0-9_-]+' | head -n 1 >"$work/key"
+    stage key SCOPES=read,write,admin | grep -oE 'vtr_[A-Za-z0-9_-]+' | head -n 1 >"$work/key"
     [ -s "$work/key" ]
 }
 api() {

@@ -7,7 +7,8 @@ doctor() { stage doctor; }
 verify() {
     local said
     said=$(stage verify)
-    echo "= $(tail -n 1 <<<"$said")"
+    tail -n 15 <<<"$said"
+    echo "= $(grep -iE "[0-9]+ (attacks|attempts|cases)" <<<"$said" | tail -n 1)"
 }
 config() { dc run --rm -T vitrine config check; }
 one_off() {
@@ -28,7 +29,7 @@ reset() {
     stage reset
     hasnt gone "$(sql 'SELECT key FROM insights' insights)"
     # Seeds come back with the next start, and people make their kinds and keys anew.
-    stage key | grep -oE 'vtr_[A-Za-z0-9_-]+' | head -n 1 >"$work/key"
+    stage key SCOPES=read,write,admin | grep -oE 'vtr_[A-Za-z0-9_-]+' | head -n 1 >"$work/key"
     within 30 says '"anomaly"' http GET /v1/kinds
     has '201 ' "$(http PUT /v1/kinds/note '{"description": "Of the test.", "schema": {"type": "object"}}')"
     writes first && writes second

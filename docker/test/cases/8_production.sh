@@ -44,7 +44,7 @@ encrypted() {
     has 'TLS' "$(fails ask query 127.0.0.1 "$SQL_PORT" ada first-password shop 'SELECT 1')"
 }
 api() {
-    stage key | grep -oE 'vtr_[A-Za-z0-9_-]+' | head -n 1 >"$work/key"
+    stage key SCOPES=read,write,admin | grep -oE 'vtr_[A-Za-z0-9_-]+' | head -n 1 >"$work/key"
     has '"anomaly"' "$(ask http GET "https://127.0.0.1:$HTTP_PORT/v1/kinds" "$(cat "$work/key")" '' /secrets/server.crt)"
     has '"anomaly"' "$(fails ask http GET "http://127.0.0.1:$HTTP_PORT/v1/kinds" "$(cat "$work/key")" || true)" && return 1
     tls 'SELECT count(*) FROM insights' insights
