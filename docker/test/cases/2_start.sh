@@ -74,10 +74,10 @@ if [ ! -e "$work/started" ]; then
     check "a query through the published port" query
     check "a write is refused" write
     check "a wrong password and a stranger are refused" login
-    check "make key makes a key" key
-    check "the HTTP API serves: seeds, a kind, an insight, a search" api
+    must "make key makes a key" key
+    must "the HTTP API serves: seeds, a kind, an insight, a search" api
     check "the store has vectors" vectors
-    check "the SQL door reads what HTTP wrote and the other way round" door
+    must "the SQL door reads what HTTP wrote and the other way round" door
     check "make health, make ps" healthy
     touch "$work/started"
 fi

@@ -29,6 +29,9 @@ def query(host, port, user, password, database, sql, authority=None):
 def http(method, url, key, body=None, authority=None):
     request = urllib.request.Request(url, method=method, data=body.encode() if body else None)
     request.add_header("Authorization", f"Bearer {key}")
+    if method == "PUT":
+        # A new record, not another one's next version.
+        request.add_header("If-None-Match", "*")
     if body:
         request.add_header("Content-Type", "application/json")
     context = ssl.create_default_context(cafile=authority) if authority else None
