@@ -16,6 +16,8 @@ mod faults;
 mod feed;
 #[path = "store/papers.rs"]
 mod papers;
+#[path = "store/payloads.rs"]
+mod payloads;
 #[path = "store/records.rs"]
 mod records;
 #[path = "store/retention.rs"]
