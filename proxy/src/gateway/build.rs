@@ -36,6 +36,7 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
         insights: ArcSwapOption::from_pointee(insights),
         sessions: Arc::new(Sessions::default()),
         board: Default::default(),
+        preparation: Default::default(),
     })
 }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::bell::Sessions;
 use super::door::Door;
 use super::insights::Store;
-use super::tools::{Board, Status};
+use super::tools::{Board, Preparation, Status};
 use crate::cache::{Cache, Freshness};
 use crate::catalog::{Catalog, Knowledge};
 use crate::config::Config;
@@ -43,6 +43,8 @@ pub struct Gateway {
     pub sessions: Arc<Sessions>,
     /// How everything is, the tool database too.
     pub board: Board,
+    /// Whether the tool database was made ready to serve.
+    pub(super) preparation: Preparation,
     /// Bounds.
     pub limits: Limits,
 }

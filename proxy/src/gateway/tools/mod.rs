@@ -4,7 +4,9 @@
 
 mod board;
 pub mod owner;
+mod prepare;
 mod upkeep;
 
 pub use board::{Board, Part, Status};
+pub(super) use prepare::{NotPrepared, Preparation};
 pub(super) use upkeep::Upkeep;

@@ -13,7 +13,7 @@ use vitrine_insights::model::Tenant;
 use vitrine_insights::seed::{self, Seeds, Sowing};
 
 use super::owner::{self, Owner};
-use super::{Board, Status};
+use super::{Board, NotPrepared, Status};
 use crate::gateway::state::Gateway;
 use crate::upstream::{Endpoint, Target};
 
@@ -24,8 +24,6 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 /// A look that takes longer found the database gone.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long another instance may migrate before this one says so and tries again.
-const MIGRATE_PATIENCE: Duration = Duration::from_secs(600);
 /// Below this share of the disk, or below this many bytes, it is nearly full.
 const DISK_FREE_SHARE_MIN: u64 = 20;
 const DISK_FREE_BYTES_MIN: u64 = 1 << 30;
@@ -70,6 +68,7 @@ impl Upkeep {
                     self.away(&why);
                     // What comes back may be an older copy.
                     self.prepared = false;
+                    self.gateway.preparation.lapse().await;
                     // Between half of it and all of it: instances that lost it together do not come back together.
                     let pause = wait.mul_f64(rand::rng().random_range(0.5..=1.0));
                     sleep(pause).await;
@@ -104,14 +103,15 @@ impl Upkeep {
     /// Migrations and seeds, each time the tool database comes back: there is usually nothing to do.
     async fn prepare(&mut self, owner: &mut Owner) -> Result<(), String> {
         let config = &self.gateway.config.insights;
-        if config.migrate_at_start {
-            let migrations = Migrations::embedded().map_err(|error| error.to_string())?;
-            let tell = |progress| tracing::info!(event = "migrate", "{progress:?}");
-            migrate::up(&owner.client, &migrations, MIGRATE_PATIENCE, tell).await.map_err(|error| {
+        match self.gateway.preparation.with(&owner.client, config.migrate_at_start).await {
+            Ok(()) => {}
+            // The look says so.
+            Err(NotPrepared::Pending(_)) => return Ok(()),
+            Err(error) => {
                 self.board().note(MIGRATIONS, Status::Down, error.to_string(), None);
                 tracing::error!(event = "migrate_failed", %error, "the insight store cannot serve");
-                error.to_string()
-            })?;
+                return Err(error.to_string());
+            }
         }
         if config.seed {
             let seeds = seeds(config.seed_dir.as_deref())?;

@@ -8,13 +8,12 @@ use async_trait::async_trait;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use vitrine_insights::http::Api;
-use vitrine_insights::migrate::{MigrateError, Migrations, plan, up};
 use vitrine_insights::retention;
 use vitrine_insights::service::Error;
-use vitrine_insights::store::{Settings, Store, settle};
+use vitrine_insights::store::{Settings, Store};
 
 use crate::gateway::state::Gateway;
-use crate::gateway::tools::owner;
+use crate::gateway::tools::{NotPrepared, owner};
 use crate::upstream::{ConnectError, SqlConnect, Target};
 
 /// The role that serving connections have; the first migration makes it.
@@ -24,8 +23,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Longest wait for the store before the sockets are taken over.
 const TAKEOVER_TIME_MAX: Duration = Duration::from_secs(10);
-/// How long another program may take that migrates at the same time.
-const MIGRATE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens the store, trying until it succeeds. A clone opens the same one.
 #[derive(Clone)]
@@ -41,13 +38,9 @@ enum NotOpen {
     #[error("it cannot be reached: {0}")]
     Connect(#[from] ConnectError),
     #[error("{0}")]
-    Migrate(#[from] MigrateError),
-    #[error("it lacks migrations ({0}): run \"vitrine migrate\", or set insights.migrate_at_start")]
-    Pending(String),
+    Prepare(#[from] NotPrepared),
     #[error("{0}")]
     Store(#[from] Error),
-    #[error("{0}")]
-    Sql(#[from] tokio_postgres::Error),
 }
 
 impl Opening {
@@ -95,7 +88,7 @@ impl Opening {
     async fn open(&self, target: &Target) -> Result<(), NotOpen> {
         let settings = &self.gateway.config.insights_http;
         let owner = owner::connect(target).await?;
-        prepare(&owner.client, self.gateway.config.insights.migrate_at_start).await?;
+        self.gateway.preparation.with(&owner.client, self.gateway.config.insights.migrate_at_start).await?;
         drop(owner);
         let connections = Settings { connections_max: settings.pool_size, ..Settings::default() };
         let store = Store::open(tokio_postgres::Config::new(), SqlConnect(serving(target)), &connections)?;
@@ -104,21 +97,6 @@ impl Opening {
         tracing::info!(event = "insights_open", %target, "the insight store is open");
         Ok(())
     }
-}
-
-/// Brings the tables to the program's version, or says that they are not.
-async fn prepare(client: &tokio_postgres::Client, migrate: bool) -> Result<(), NotOpen> {
-    let migrations = Migrations::embedded()?;
-    if migrate {
-        let applied = up(client, &migrations, MIGRATE_PATIENCE, |_| {}).await?;
-        if !applied.is_empty() {
-            tracing::info!(event = "insights_migrated", files = applied.join(", "), "the tool database was migrated");
-        }
-        return Ok(settle(client).await?);
-    }
-    let pending = plan(client, &migrations).await?;
-    let names: Vec<&str> = pending.iter().map(|migration| migration.name.as_str()).collect();
-    if names.is_empty() { Ok(settle(client).await?) } else { Err(NotOpen::Pending(names.join(", "))) }
 }
 
 /// The same place as the store serves it: never as the owner, by start-up options, which nothing in a session can reset.
