@@ -14,6 +14,8 @@
 mod copying;
 #[path = "insights_sql/crossing.rs"]
 mod crossing;
+#[path = "insights_sql/login.rs"]
+mod login;
 #[path = "insights_sql/route.rs"]
 mod route;
 #[path = "insights_sql/scene.rs"]

@@ -76,7 +76,7 @@ pub enum Scope {
 pub struct KeyId(pub Uuid);
 
 /// A key as it is kept: its secret is never kept, only the SHA-256 of it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ApiKey {
     pub id: KeyId,
     pub tenant: Tenant,
@@ -86,6 +86,30 @@ pub struct ApiKey {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When it last opened something, to a minute.
+    #[serde(default)]
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A key to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewApiKey {
+    /// What a person calls it; no other living key of the tenant has it.
+    pub label: String,
+    pub scopes: Vec<Scope>,
+    /// From then on it opens nothing; absent: it is valid until it is revoked.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A key that was made.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MadeKey {
+    pub key: ApiKey,
+    /// The bearer token: shown this once and never again. Absent where the request had made the key before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// Who was authenticated. Every call of the service takes one: there is no way to ask without a tenant.

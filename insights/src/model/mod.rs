@@ -12,7 +12,7 @@ mod search;
 
 pub use change::{Change, ChangeKind, ChangePage, Subject};
 pub use document::{Configuration, Document, DocumentRevision, DocumentTag, NewDocument};
-pub use identity::{ApiKey, Identity, KeyId, Scope, Tenant, TenantError, UserName};
+pub use identity::{ApiKey, Identity, KeyId, MadeKey, NewApiKey, Scope, Tenant, TenantError, UserName};
 pub use insight::{Evidence, Insight, InsightId, InsightState, NewEvidence, NewInsight, NewVersion};
 pub use kind::{Distance, EmbeddingSpec, Kind, NewKind};
 pub use memory::{Memory, MemoryFilter, MemoryId, NewMemory};

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::{Result, Writer};
 use crate::model::{
     ApiKey, ChangePage, Configuration, Document, DocumentRevision, DocumentTag, Evidence, Found, Identity, Insight,
-    InsightFilter, InsightId, KeyId, Kind, Memory, MemoryFilter, MemoryId, NewDocument, NewEvidence, NewInsight,
-    NewKind, NewMemory, NewVersion, Page, PageRequest, Profile, ProfileChange, Scope, SearchRequest, Tenant,
+    InsightFilter, InsightId, KeyId, Kind, MadeKey, Memory, MemoryFilter, MemoryId, NewApiKey, NewDocument,
+    NewEvidence, NewInsight, NewKind, NewMemory, NewVersion, Page, PageRequest, Profile, ProfileChange, Scope,
+    SearchRequest, Tenant,
 };
 
 /// Whether a write made something or found it made already.
@@ -153,9 +154,17 @@ pub trait Keys: Send + Sync + 'static {
     /// The identity that a key proves, or None. `secret` is all of it, `vtr_<keyid>_<secret>`; what is secret of it is
     /// hashed before it is compared.
     async fn identify(&self, secret: &str) -> Result<Option<Identity>>;
-    /// Makes a key; the secret is answered this once and never again. A label that a living key of the tenant has
-    /// is [`super::Error::Conflict`]: the request that came twice makes one key.
-    async fn create_key(&self, tenant: &Tenant, label: &str, scopes: &[Scope]) -> Result<(ApiKey, String)>;
+    /// Makes a key; the secret is answered this once and never again, not to the same request either. A label that a
+    /// living key of the tenant has is [`super::Error::Conflict`].
+    async fn make_key(&self, writer: &Writer, key: NewApiKey) -> Result<Written<MadeKey>>;
+    /// The same for who stands above tenants: the key and its secret.
+    async fn create_key(&self, tenant: &Tenant, label: &str, scopes: &[Scope]) -> Result<(ApiKey, String)> {
+        let key = NewApiKey { label: label.to_owned(), scopes: scopes.to_vec(), expires_at: None };
+        let identity = Identity { tenant: tenant.clone(), scopes: vec![Scope::Admin], actor: "operator".to_owned() };
+        let made = self.make_key(&Writer { identity, idempotency: None }, key).await?.record;
+        let secret = made.secret.ok_or_else(|| super::Error::Internal("a new key without a secret".to_owned()))?;
+        Ok((made.key, secret))
+    }
     async fn keys(&self, tenant: &Tenant) -> Result<Vec<ApiKey>>;
     async fn revoke_key(&self, tenant: &Tenant, id: KeyId) -> Result<()>;
 }

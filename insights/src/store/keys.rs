@@ -11,9 +11,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::Store;
-use super::connection::fault;
-use crate::model::{ApiKey, Identity, KeyId, Scope, Tenant};
-use crate::service::{Error, Keys, Result};
+use super::connection::{Parameter, decode, fault};
+use super::records::settled;
+use crate::model::{ApiKey, Identity, KeyId, MadeKey, NewApiKey, Scope, Tenant};
+use crate::service::{Error, Keys, Result, Writer, Written};
 
 const PREFIX: &str = "vtr_";
 const SECRET_BYTES: usize = 32;
@@ -30,33 +31,28 @@ impl Keys for Store {
         Ok(Some(Identity { tenant: tenant(&row, 0)?, scopes: scopes(&row, 1)?, actor: format!("key:{}", id.simple()) }))
     }
 
-    async fn create_key(&self, tenant: &Tenant, label: &str, scopes: &[Scope]) -> Result<(ApiKey, String)> {
-        if scopes.is_empty() {
+    async fn make_key(&self, writer: &Writer, key: NewApiKey) -> Result<Written<MadeKey>> {
+        if key.scopes.is_empty() {
             return Err(Error::Invalid("a key has at least one scope".to_owned()));
         }
         let mut bytes = [0_u8; SECRET_BYTES];
         rand::rng().fill_bytes(&mut bytes);
         let (id, secret) = (Uuid::now_v7(), URL_SAFE_NO_PAD.encode(bytes));
-        let names: Vec<&str> = scopes.iter().map(|scope| name(*scope)).collect();
-        let lease = self.connections().lease().await?;
-        let sql = "SELECT vitrine.create_key($1, $2, $3, $4, $5)";
-        let row =
-            lease.query_one(sql, &[&tenant.as_str(), &id, &sha256(&secret), &label, &names]).await.map_err(fault)?;
-        let key = ApiKey {
-            id: KeyId(id),
-            tenant: tenant.clone(),
-            label: label.to_owned(),
-            scopes: scopes.to_vec(),
-            created_at: row.try_get(0).map_err(fault)?,
-            expires_at: None,
-            revoked_at: None,
-        };
-        Ok((key, format!("{PREFIX}{}_{secret}", id.simple())))
+        let names: Vec<&str> = key.scopes.iter().map(|scope| name(*scope)).collect();
+        let sql = "SELECT outcome, answer FROM vitrine.make_key($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let hash = sha256(&secret);
+        let parameters: [Parameter<'_>; 5] = [&id, &hash, &key.label, &names, &key.expires_at];
+        let (outcome, answer) = settled(self.connections().write(writer, sql, &parameters).await?)?;
+        let key: ApiKey = decode(answer)?;
+        // The secret of a key that an earlier request made is not known here.
+        let secret = (key.id.0 == id).then(|| format!("{PREFIX}{}_{secret}", id.simple()));
+        Ok(Written { record: MadeKey { key, secret }, outcome })
     }
 
     async fn keys(&self, tenant: &Tenant) -> Result<Vec<ApiKey>> {
         let lease = self.connections().lease().await?;
-        let sql = "SELECT id, label, scopes, created_at, expires_at, revoked_at FROM vitrine.show_keys($1)";
+        let sql =
+            "SELECT id, label, scopes, created_at, expires_at, revoked_at, last_used_at FROM vitrine.show_keys($1)";
         let rows = lease.query(sql, &[&tenant.as_str()]).await.map_err(fault)?;
         rows.iter().map(|row| api_key(tenant, row)).collect()
     }
@@ -89,6 +85,7 @@ fn api_key(tenant: &Tenant, row: &Row) -> Result<ApiKey> {
         created_at: row.try_get(3).map_err(fault)?,
         expires_at: times(4)?,
         revoked_at: times(5)?,
+        last_used_at: times(6)?,
     })
 }
 

@@ -68,6 +68,27 @@ async fn what_is_past_its_time_goes_unless_it_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_held_keeps_what_it_gets_later() {
+    let server = Server::start().await;
+    let store = server.store();
+    with_trend(&store).await;
+    let owner = server.client("tools").await;
+    owner.batch_execute("UPDATE vitrine.tenants SET legal_hold = true WHERE name = 'acme'").await.unwrap();
+    let mut past = insight(Some("past"), "Past");
+    past.expires_at = Some(Utc::now() - Duration::seconds(5));
+    store.create_insight(&writer("acme"), past).await.unwrap();
+    let memory = json!({"text": "gone", "expires_at": Utc::now() - Duration::seconds(5)});
+    store.remember(&writer("acme"), serde_json::from_value(memory).unwrap()).await.unwrap();
+    let run = retention::run_once(&store).await.unwrap();
+    assert_eq!((run.insights, run.memories), (0, 0));
+    let refused = owner.batch_execute("DELETE FROM insights").await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "23001", "not even by the owner");
+    owner.batch_execute("UPDATE vitrine.tenants SET legal_hold = false").await.unwrap();
+    let run = retention::run_once(&store).await.unwrap();
+    assert_eq!((run.insights, run.memories), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_instance_at_a_time() {
     let server = Server::start().await;
     let store = server.store();

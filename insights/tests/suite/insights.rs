@@ -230,3 +230,39 @@ pub(super) async fn bulk_names_every_wrong_line(scene: &Scene) {
     acme.bulk(&[], long).await.is(413);
     acme.bulk(&[], &b"{\"kind\":\"\xff\"}\n"[..]).await.is(422);
 }
+
+pub(super) async fn what_is_past_its_time_is_not_there(scene: &Scene) {
+    let (acme, kind) = (&scene.acme, scene.kind("expiring").await);
+    let word = unique("word").replace('-', "");
+    let end = chrono::Utc::now() + chrono::Duration::milliseconds(1_500);
+    let mut new = insight(&kind, "k", &format!("Soon gone {word}"));
+    new["expires_at"] = json!(end);
+    let one = id(&acme.post("/v1/insights", &new).await.is(201));
+    new["key"] = json!("held");
+    let held = id(&acme.post("/v1/insights", &new).await.is(201));
+    acme.put(&format!("/v1/insights/{held}/hold"), &[], &json!({ "held": true })).await.is(200);
+    let list = format!("/v1/insights?kind={kind}");
+    assert_eq!(acme.get(&list).await.is(200).items().len(), 2);
+    let search = json!({ "query": word });
+    assert_eq!(acme.post("/v1/search", &search).await.is(200).items().len(), 2);
+    let then = chrono::Utc::now();
+    for round in 0.. {
+        if acme.get(&format!("/v1/insights/{one}")).await.status == 404 {
+            break;
+        }
+        assert!(round < 300, "it never ends");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(chrono::Utc::now() >= end, "it ended too early");
+    assert!(acme.get(&list).await.is(200).items().is_empty());
+    assert!(acme.post("/v1/search", &search).await.is(200).items().is_empty());
+    acme.get(&format!("/v1/insights/{one}/history")).await.is(404);
+    acme.get(&format!("/v1/insights/{one}/evidence")).await.is(404);
+    acme.get(&format!("/v1/insights/{held}")).await.is(200);
+    // At that moment it was there.
+    let then = then.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    assert_eq!(acme.get(&format!("{list}&as_of={then}")).await.is(200).items().len(), 2);
+    // Its key is free for what is said anew.
+    let next = acme.post("/v1/insights", &insight(&kind, "k", "Said anew")).await.is(201).json();
+    assert_eq!((&next["version"], &next["state"]), (&json!(2), &json!("current")));
+}

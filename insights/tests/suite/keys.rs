@@ -51,3 +51,39 @@ pub(super) async fn a_revoked_key_opens_nothing(scene: &Scene) {
     acme.post("/v1/keys", &json!({ "label": "x", "scopes": ["root"] })).await.is(422);
     acme.post("/v1/keys", &asked).await.is(201);
 }
+
+pub(super) async fn a_key_is_made_once_and_ends(scene: &Scene) {
+    let (acme, label) = (&scene.acme, unique("once"));
+    let key = unique("key");
+    let end = chrono::Utc::now() + chrono::Duration::seconds(2);
+    let asked = json!({ "label": label, "scopes": ["read"], "expires_at": end });
+    let once = [("Idempotency-Key", key.as_str())];
+    let made = acme.json("POST", "/v1/keys", &once, &asked).await.is(201).json();
+    // What was lost on its way is not told twice; nor is there a second key.
+    let again = acme.json("POST", "/v1/keys", &once, &asked).await.is(201).json();
+    assert_eq!((&again["key"]["id"], &again["secret"]), (&made["key"]["id"], &serde_json::Value::Null));
+    acme.json("POST", "/v1/keys", &once, &json!({ "label": label, "scopes": ["write"] })).await.is(422);
+    acme.post("/v1/keys", &json!({ "label": unique("k"), "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z" }))
+        .await
+        .is(422);
+    let own = || async {
+        let listed = acme.get("/v1/keys").await.is(200).items();
+        let own: Vec<_> = listed.into_iter().filter(|key| key["label"] == json!(label)).collect();
+        assert_eq!(own.len(), 1);
+        own[0].clone()
+    };
+    assert_eq!(own().await["last_used_at"], serde_json::Value::Null);
+    let client = acme.with_key(made["secret"].as_str().unwrap());
+    client.get("/v1/kinds").await.is(200);
+    assert!(own().await["last_used_at"].is_string() && own().await["expires_at"].is_string());
+    for round in 0.. {
+        if client.get("/v1/kinds").await.status == 401 {
+            break;
+        }
+        assert!(round < 300, "it never ends");
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(chrono::Utc::now() >= end, "it ended too early");
+    // Its label is free again.
+    acme.post("/v1/keys", &json!({ "label": label, "scopes": ["read"] })).await.is(201);
+}

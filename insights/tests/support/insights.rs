@@ -35,7 +35,8 @@ impl World {
     }
 
     fn insight<'a>(&'a self, identity: &'a Identity, id: InsightId) -> Result<&'a Insight> {
-        of(&self.insights, identity).find(|insight| insight.id == id).ok_or_else(|| missing(id))
+        let lives = |insight: &Insight| insight.legal_hold || insight.expires_at.is_none_or(|end| end > Utc::now());
+        of(&self.insights, identity).find(|insight| insight.id == id && lives(insight)).ok_or_else(|| missing(id))
     }
 
     fn change(&mut self, identity: &Identity, id: InsightId) -> Result<&mut Insight> {
@@ -48,6 +49,15 @@ impl World {
         fits(&kind.kind.schema, &new.payload)?;
         let same_key = |insight: &&Insight| Some(&insight.key) == new.key.as_ref() && insight.kind == new.kind;
         let known = of(&self.insights, &writer.identity).filter(same_key).last();
+        let gone = |insight: &&Insight| insight.expires_at.is_some_and(|end| end <= Utc::now());
+        if let Some(past) = known.filter(gone).cloned() {
+            let (id, next) = (InsightId(Uuid::now_v7()), (past.kind.clone(), past.key.clone(), past.version + 1));
+            let insight = self.insert(writer, id, next, version_of(new));
+            let past = self.change(&writer.identity, past.id)?;
+            (past.state, past.superseded_at, past.superseded_by) =
+                (InsightState::Superseded, Some(Utc::now()), Some(id));
+            return Ok(Written { record: insight, outcome: Outcome::Created });
+        }
         if let Some(known) = known {
             let same = known.title == new.title && known.body == new.body && known.payload == new.payload;
             if !same || known.state != InsightState::Current {
@@ -117,7 +127,9 @@ impl World {
             let own = self.evidence.iter().filter(|(_, evidence)| evidence.insight_id == insight.id);
             own.into_iter().any(|(_, evidence)| evidence.evidence.relations.contains(relation))
         };
+        let moment = filter.as_of.unwrap_or_else(Utc::now);
         then && state
+            && insight.expires_at.is_none_or(|end| end > moment)
             && filter.kind.as_ref().is_none_or(|kind| *kind == insight.kind)
             && filter.key.as_ref().is_none_or(|key| *key == insight.key)
             && filter.confidence_min.is_none_or(|min| insight.confidence.is_some_and(|own| own >= min))

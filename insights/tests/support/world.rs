@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use vitrine_insights::model::{
     ApiKey, Change, ChangeKind, ChangePage, Configuration, Cursor, Document, DocumentRevision, DocumentTag, Evidence,
-    Identity, Insight, KeyId, Kind, Memory, Page, PageRequest, Profile, ProfileChange, Scope, Subject, Tenant,
+    Identity, Insight, KeyId, Kind, MadeKey, Memory, NewApiKey, Page, PageRequest, Profile, ProfileChange, Subject,
+    Tenant,
 };
 use vitrine_insights::service::{Capabilities, Error, Feed, Health, Keys, Outcome, Result, Unfit, Writer, Written};
 
@@ -169,38 +170,47 @@ impl Feed for MemoryStore {
     }
 }
 
+fn lives(key: &ApiKey) -> bool {
+    key.revoked_at.is_none() && key.expires_at.is_none_or(|end| end > Utc::now())
+}
+
 #[async_trait]
 impl Keys for MemoryStore {
     async fn identify(&self, secret: &str) -> Result<Option<Identity>> {
-        let world = self.world()?;
+        let mut world = self.world()?;
         let hash: [u8; 32] = Sha256::digest(secret).into();
-        let found = world.keys.iter().find(|(key, known)| *known == hash && key.revoked_at.is_none());
-        Ok(found.map(|(key, _)| Identity {
-            tenant: key.tenant.clone(),
-            scopes: key.scopes.clone(),
-            actor: key.id.0.to_string(),
+        let found = world.keys.iter_mut().find(|(key, known)| *known == hash && lives(key));
+        Ok(found.map(|(key, _)| {
+            key.last_used_at = Some(Utc::now());
+            Identity { tenant: key.tenant.clone(), scopes: key.scopes.clone(), actor: key.id.0.to_string() }
         }))
     }
 
-    async fn create_key(&self, tenant: &Tenant, label: &str, scopes: &[Scope]) -> Result<(ApiKey, String)> {
-        let mut world = self.world()?;
-        let lives = |key: &ApiKey| key.tenant == *tenant && key.label == label && key.revoked_at.is_none();
-        if world.keys.iter().any(|(key, _)| lives(key)) {
-            return Err(Error::Conflict(format!("a key with the label \"{label}\" exists")));
-        }
-        let id = Uuid::now_v7();
-        let secret = format!("vtr_{}_{}", id.simple(), Uuid::new_v4().simple());
-        let key = ApiKey {
-            id: KeyId(id),
-            tenant: tenant.clone(),
-            label: label.to_owned(),
-            scopes: scopes.to_vec(),
-            created_at: Utc::now(),
-            expires_at: None,
-            revoked_at: None,
-        };
-        world.keys.push((key.clone(), Sha256::digest(&secret).into()));
-        Ok((key, secret))
+    async fn make_key(&self, writer: &Writer, new: NewApiKey) -> Result<Written<MadeKey>> {
+        let mut fresh = None;
+        let made = self.once(writer, |world| {
+            let tenant = &writer.identity.tenant;
+            let taken = |key: &ApiKey| key.tenant == *tenant && key.label == new.label && lives(key);
+            if world.keys.iter().any(|(key, _)| taken(key)) {
+                return Err(Error::Conflict(format!("a key with the label \"{}\" exists", new.label)));
+            }
+            let id = Uuid::now_v7();
+            let secret = format!("vtr_{}_{}", id.simple(), Uuid::new_v4().simple());
+            let key = ApiKey {
+                id: KeyId(id),
+                tenant: tenant.clone(),
+                label: new.label,
+                scopes: new.scopes,
+                created_at: Utc::now(),
+                expires_at: new.expires_at,
+                revoked_at: None,
+                last_used_at: None,
+            };
+            world.keys.push((key.clone(), Sha256::digest(&secret).into()));
+            fresh = Some(secret);
+            Ok(Written { record: key, outcome: Outcome::Created })
+        })?;
+        Ok(Written { record: MadeKey { key: made.record, secret: fresh }, outcome: made.outcome })
     }
 
     async fn keys(&self, tenant: &Tenant) -> Result<Vec<ApiKey>> {

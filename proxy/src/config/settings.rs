@@ -159,6 +159,10 @@ section! {
         /// Users of the SQL door (dbname insights) with their tenants, `user:tenant` each: the short form of `[[insights.user]]`.
         /// In development a user without a tenant is of tenant `default`; in production such a user is refused.
         tenants: Vec<String> = Vec::new();
+        /// PostgreSQL URL of the same store with a login of its own for the SQL door: a member of vitrine_sql and of nothing
+        /// else (`CREATE ROLE door LOGIN NOINHERIT IN ROLE vitrine_sql`). Without it the door logs in as the owner, and only start-up
+        /// options keep its sessions below. For production.
+        sql_url: Option<Secret> = None, such as "\"postgres://door@tools.internal:5432/insights\"";
         /// Connections in the pool of each tenant that uses the SQL door.
         sql_pool_size: usize = 5, in 1..=1_000;
     }

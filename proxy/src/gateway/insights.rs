@@ -39,8 +39,8 @@ impl Store {
     /// # Errors
     /// What deadpool says of its numbers.
     pub fn of(config: &Config, old: Option<&Self>) -> Result<Option<Self>, String> {
-        let Some(owner) = &config.insights_sql.owner else { return Ok(None) };
-        let target = |tenant: &str| offer::bounded(config, owner).into_store(tenant);
+        let Some(login) = &config.insights_sql.login else { return Ok(None) };
+        let target = |tenant: &str| offer::bounded(config, login).into_store(tenant);
         let mut known: HashMap<String, Arc<Route>> = HashMap::new();
         let mut route = |tenant: &str| {
             let target = target(tenant);
@@ -54,7 +54,7 @@ impl Store {
         let catalog = match same {
             Some(old) => Arc::clone(&old.database.catalog),
             None => {
-                let watched = sql_pool(&owner.clone().into_store_watch(), offer::CATALOG_CONNECTIONS_MAX);
+                let watched = sql_pool(&login.clone().into_store_watch(), offer::CATALOG_CONNECTIONS_MAX);
                 Arc::new(Watch::new(watched.map_err(|error| error.to_string())?, offer::watch_limits(config)))
             }
         };
@@ -67,7 +67,7 @@ impl Store {
             policy: Arc::new(ArcSwap::from_pointee(Policy::built_in())),
             // Nothing is kept: who asks decides what is seen.
             freshness: Arc::new(Freshness::new(freshness::Limits { rule: Off, ..offer::freshness_limits(config) })),
-            watch_pool: sql_pool(&owner.clone().into_store_watch(), 1).map_err(|error| error.to_string())?,
+            watch_pool: sql_pool(&login.clone().into_store_watch(), 1).map_err(|error| error.to_string())?,
             verdicts: Memory::new(offer::VERDICTS_MAX, offer::VERDICT_BYTES_MAX),
             reader_limits: offer::reader_limits(config),
         };

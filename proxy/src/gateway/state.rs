@@ -44,7 +44,7 @@ pub struct Gateway {
     /// How everything is, the tool database too.
     pub board: Board,
     /// Whether the tool database was made ready to serve.
-    pub(super) preparation: Preparation,
+    pub preparation: Preparation,
     /// Bounds.
     pub limits: Limits,
 }

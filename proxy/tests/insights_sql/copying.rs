@@ -207,3 +207,35 @@ async fn who_vanishes_in_the_middle_leaves_nothing() {
     let ada = scene.client("ada").await;
     assert_eq!(ask(&ada, "SELECT count(*) FROM memory").await.unwrap(), ["0"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payloads_that_do_not_fit_are_refused_however_they_come() {
+    let scene = Scene::new().await;
+    let schema = r#"{"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}"#;
+    let kinds = format!(
+        "INSERT INTO kinds (tenant, name, schema) VALUES ('acme', 'strict', '{schema}'), ('acme', 'shut', '{{\"unevaluatedItems\": false}}')"
+    );
+    scene.server.psql_in("tools", &kinds).unwrap();
+    let ada = scene.client("ada").await;
+    let refused = |error: tokio_postgres::Error| {
+        let said = error.as_db_error().unwrap_or_else(|| panic!("{error:?}"));
+        (said.code().code().to_owned(), said.detail().unwrap_or_default().to_owned())
+    };
+    let unfit = ("23514".to_owned(), "At \"/n\": is not of type \"integer\".".to_owned());
+    let one = "INSERT INTO insights (kind, title, payload) VALUES ('strict', 't', $1)";
+    let wrong = serde_json::json!({"n": "x"}).to_string();
+    assert_eq!(refused(ask(&ada, &one.replace("$1", &format!("'{wrong}'"))).await.unwrap_err()), unfit);
+    let one_of_two = format!(
+        "INSERT INTO insights (kind, title, payload) VALUES ('strict', 'a', '{{\"n\": 1}}'), ('strict', 'b', '{wrong}')"
+    );
+    assert_eq!(refused(ada.execute(&one_of_two, &[]).await.unwrap_err()), unfit);
+    let sink = ada.copy_in::<_, Bytes>("COPY insights (kind, title, payload) FROM STDIN").await.unwrap();
+    let mut sink = std::pin::pin!(sink);
+    sink.send(Bytes::from(format!("strict\ta\t{{\"n\": 1}}\nstrict\tb\t{wrong}\n"))).await.unwrap();
+    assert_eq!(refused(sink.finish().await.unwrap_err()), unfit);
+    let shut = refused(ask(&ada, "INSERT INTO insights (kind, title) VALUES ('shut', 't')").await.unwrap_err());
+    assert!(shut.0 == "0A000" && shut.1.contains("\"unevaluatedItems\""), "{shut:?}");
+    assert_eq!(scene.owner("SELECT count(*) FROM insights"), "0");
+    ask(&ada, &one.replace("$1", "'{\"n\": 1}'")).await.unwrap();
+    assert_eq!(scene.owner("SELECT count(*) FROM insights"), "1");
+}

@@ -106,6 +106,7 @@ pub async fn front_with(
         databases: ArcSwap::from_pointee(HashMap::from([(database.name.to_string(), Arc::clone(&database))])),
         sessions: Arc::new(Sessions::default()),
         board: Default::default(),
+        preparation: Default::default(),
         limits: Limits { frame_bytes_max: 16 << 20, session: Default::default(), readers: sql::Limits::default() },
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

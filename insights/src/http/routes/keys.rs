@@ -4,39 +4,24 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use chrono::Utc;
 
-use super::Route;
+use super::{Route, status};
 use crate::http::document::Operation;
 use crate::http::door::Asker;
 use crate::http::problem::Problem;
 use crate::http::request::{Bare, Checked, Faults, Segments, Write};
 use crate::http::state::Shared;
-use crate::model::{ApiKey, KeyId, Page, Scope};
+use crate::model::{ApiKey, KeyId, MadeKey, NewApiKey, Page, Scope};
 
-/// A key to be made.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewKey {
-    /// What a person calls it; no other living key of the tenant has it.
-    label: String,
-    scopes: Vec<Scope>,
-}
-
-/// A key that was made.
-#[derive(Debug, Serialize, ToSchema)]
-struct MadeKey {
-    key: ApiKey,
-    /// The bearer token: shown this once and never again.
-    secret: String,
-}
-
-impl Checked for NewKey {
+impl Checked for NewApiKey {
     fn check(&self, faults: &mut Faults) {
         faults.name("/label", &self.label);
         if self.scopes.is_empty() {
             faults.add("/scopes", "must name at least one");
+        }
+        if self.expires_at.is_some_and(|end| end <= Utc::now()) {
+            faults.add("/expires_at", "must be in the future");
         }
     }
 }
@@ -44,9 +29,10 @@ impl Checked for NewKey {
 pub(super) fn routes() -> Vec<Route> {
     let list = Operation::new(Scope::Admin, "listKeys", "Keys of the tenant.").answers_page::<ApiKey>();
     let make = Operation::new(Scope::Admin, "createKey", "Make a key.")
-        .body::<NewKey>()
-        .answers::<MadeKey>(201, "The key, with its secret.")
-        .error(409, "A living key has this label: the request that came twice makes one key.");
+        .body::<NewApiKey>()
+        .idempotent()
+        .answers::<MadeKey>(201, "The key, with its secret; without it where the same request had made the key before.")
+        .error(409, "A living key has this label.");
     let revoke = Operation::new(Scope::Admin, "revokeKey", "Revoke a key.")
         .answers_empty(204, "It opens nothing any more.")
         .error(404, "There is no such key.");
@@ -62,12 +48,10 @@ async fn keys(State(shared): State<Shared>, Asker(identity): Asker) -> Result<Re
     Ok(Json(Page { items, next: None }).into_response())
 }
 
-async fn make_key(State(shared): State<Shared>, write: Write<NewKey>) -> Result<Response, Problem> {
-    let NewKey { label, mut scopes } = write.body;
-    scopes.dedup();
-    let tenant = &write.writer.identity.tenant;
-    let (key, secret) = shared.service()?.create_key(tenant, &label, &scopes).await?;
-    Ok((StatusCode::CREATED, Json(MadeKey { key, secret })).into_response())
+async fn make_key(State(shared): State<Shared>, mut write: Write<NewApiKey>) -> Result<Response, Problem> {
+    write.body.scopes.dedup();
+    let made = shared.service()?.make_key(&write.writer, write.body).await?;
+    Ok((status(made.outcome), Json(made.record)).into_response())
 }
 
 async fn revoke_key(State(shared): State<Shared>, path: Segments, bare: Bare) -> Result<StatusCode, Problem> {

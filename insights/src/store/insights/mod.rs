@@ -33,7 +33,7 @@ impl Insights for Store {
     }
 
     async fn insight(&self, identity: &Identity, id: InsightId) -> Result<Insight> {
-        let sql = format!("SELECT {} FROM insights i WHERE i.id = $1", row::COLUMNS);
+        let sql = format!("SELECT {} FROM insights i WHERE i.id = $1 AND {}", row::COLUMNS, row::lives("i"));
         let rows = self.connections().read(&identity.tenant, &sql, &[&id.0]).await?;
         row::insight(rows.first().ok_or_else(|| missing(id))?)
     }
@@ -53,8 +53,9 @@ impl Insights for Store {
 
     async fn history(&self, identity: &Identity, id: InsightId) -> Result<Vec<Insight>> {
         let sql = format!(
-            "SELECT {} FROM insights o JOIN insights i ON i.kind = o.kind AND i.key = o.key WHERE o.id = $1 ORDER BY i.version",
-            row::COLUMNS
+            "SELECT {} FROM insights o JOIN insights i ON i.kind = o.kind AND i.key = o.key WHERE o.id = $1 AND {} ORDER BY i.version",
+            row::COLUMNS,
+            row::lives("o")
         );
         let rows = self.connections().read(&identity.tenant, &sql, &[&id.0]).await?;
         if rows.is_empty() {
@@ -64,10 +65,12 @@ impl Insights for Store {
     }
 
     async fn evidence(&self, identity: &Identity, id: InsightId) -> Result<Vec<Evidence>> {
-        let sql = "SELECT e.id, e.insight_id, e.query_shape, e.relations, e.data_as_of, e.database, e.receipt, e.note,
-                e.recorded_at
-            FROM insights i LEFT JOIN evidence e ON e.insight_id = i.id WHERE i.id = $1 ORDER BY e.id";
-        let rows = self.connections().read(&identity.tenant, sql, &[&id.0]).await?;
+        let sql = format!(
+            "SELECT e.id, e.insight_id, e.query_shape, e.relations, e.data_as_of, e.database, e.receipt, e.note, e.recorded_at
+            FROM insights i LEFT JOIN evidence e ON e.insight_id = i.id WHERE i.id = $1 AND {} ORDER BY e.id",
+            row::lives("i")
+        );
+        let rows = self.connections().read(&identity.tenant, &sql, &[&id.0]).await?;
         if rows.is_empty() {
             return Err(missing(id));
         }

@@ -16,6 +16,11 @@ pub(super) const COLUMNS: &str = "i.id, i.kind, i.key, i.version, i.state, i.tit
 /// How many they are: what a query selects besides comes after them.
 pub(super) const COUNT: usize = 19;
 
+/// The condition that an insight is not past its time. One that is held can be looked at for as long as it is kept.
+pub(super) fn lives(table: &str) -> String {
+    format!("({table}.expires_at IS NULL OR {table}.expires_at > now() OR {table}.legal_hold)")
+}
+
 /// One column of a row.
 pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, at: usize) -> Result<T> {
     row.try_get(at).map_err(fault)

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
-use vitrine_insights::model::{ApiKey, KeyId, Scope, Tenant};
-use vitrine_insights::service::{Error, Keys};
+use vitrine_insights::model::{ApiKey, Identity, KeyId, MadeKey, NewApiKey, Scope, Tenant};
+use vitrine_insights::service::{Error, Keys, Writer};
 
 use crate::config::Environment;
 
@@ -35,6 +35,9 @@ enum KeyAction {
         /// What it allows.
         #[arg(long, value_delimiter = ',', default_value = "read,write")]
         scopes: Vec<ScopeName>,
+        /// From when on it opens nothing, such as 2027-01-01T00:00:00Z. Without it: when it is revoked.
+        #[arg(long, value_name = "TIME")]
+        expires_at: Option<DateTime<Utc>>,
     },
     /// List the tenant's keys, without their secrets.
     List,
@@ -72,7 +75,7 @@ enum TenantAction {
     },
     /// List the tenants, with what each has.
     List,
-    /// Put every insight that a tenant has now under legal hold: neither expiry nor retention nor anybody deletes it.
+    /// Put a tenant under legal hold: neither expiry nor retention nor anybody deletes an insight that it has or gets.
     Hold {
         #[arg(value_parser = tenant)]
         name: Tenant,
@@ -90,12 +93,15 @@ impl Key {
     async fn act(&self, environment: &Environment) -> Result<ExitCode, ExitCode> {
         let store = store(&self.database.target(environment)?)?;
         match &self.action {
-            KeyAction::Create { label, scopes } => {
+            KeyAction::Create { label, scopes, expires_at } => {
                 let scopes: Vec<Scope> = scopes.iter().map(|scope| scope.scope()).collect();
-                let (key, secret) =
-                    store.create_key(&self.tenant, label, &scopes).await.map_err(|error| wrong(&error))?;
+                let new = NewApiKey { label: label.clone(), scopes, expires_at: *expires_at };
+                let actor = "vitrine key".to_owned();
+                let identity = Identity { tenant: self.tenant.clone(), scopes: vec![Scope::Admin], actor };
+                let made = store.make_key(&Writer { identity, idempotency: None }, new).await;
+                let MadeKey { key, secret } = made.map_err(|error| wrong(&error))?.record;
                 // The key alone on standard output, so that a script can take it.
-                println!("{secret}");
+                println!("{}", secret.unwrap_or_default());
                 eprintln!("key {} of tenant {}: keep it, it is not shown again", key.id.0, key.tenant);
             }
             KeyAction::List => {
@@ -138,7 +144,8 @@ fn line(key: &ApiKey) -> String {
         (None, Some(at)) => format!("until {}", day(at)),
         (None, None) => "valid".to_owned(),
     };
-    format!("{}  {}  {}  made {}  {}", key.id.0, end, scopes.join(","), day(key.created_at), key.label)
+    let used = key.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {}", day(at)));
+    format!("{}  {}  {}  made {}  {used}  {}", key.id.0, end, scopes.join(","), day(key.created_at), key.label)
 }
 
 impl Tenants {
@@ -160,15 +167,16 @@ impl Tenants {
                 // Counted as each tenant: an owner that is no superuser sees the rows of one at a time or of all.
                 let sql = "SELECT t.name, t.created_at, \
                     (SELECT count(*) FROM public.insights i WHERE i.tenant = t.name), \
-                    (SELECT count(*) FROM vitrine.api_keys k WHERE k.tenant = t.name AND k.revoked_at IS NULL) \
+                    (SELECT count(*) FROM vitrine.api_keys k WHERE k.tenant = t.name AND k.revoked_at IS NULL), t.legal_hold \
                     FROM vitrine.tenants t ORDER BY 1";
                 for row in client.query(sql, &[]).await.map_err(asked)? {
                     let name: String = row.try_get(0).map_err(asked)?;
                     let at: DateTime<Utc> = row.try_get(1).map_err(asked)?;
                     let insights: i64 = row.try_get(2).map_err(asked)?;
                     let keys: i64 = row.try_get(3).map_err(asked)?;
+                    let held = if row.try_get(4).map_err(asked)? { "  under legal hold" } else { "" };
                     println!(
-                        "{name}  since {}  {insights} insights  {keys} keys",
+                        "{name}  since {}  {insights} insights  {keys} keys{held}",
                         at.to_rfc3339_opts(SecondsFormat::Secs, true)
                     );
                 }
@@ -179,9 +187,16 @@ impl Tenants {
                     .execute("SELECT pg_catalog.set_config('vitrine.tenant', $1, false)", &[&name.as_str()])
                     .await
                     .map_err(asked)?;
+                // First what comes, then what is there: nothing slips between.
+                let sql = "INSERT INTO vitrine.tenants (name, legal_hold) VALUES ($1, $2) \
+                    ON CONFLICT (name) DO UPDATE SET legal_hold = excluded.legal_hold";
+                client.execute(sql, &[&name.as_str(), &held]).await.map_err(asked)?;
                 let sql = "UPDATE public.insights SET legal_hold = $2 WHERE tenant = $1 AND legal_hold <> $2";
                 let changed = client.execute(sql, &[&name.as_str(), &held]).await.map_err(asked)?;
-                println!("{changed} insights of {name} {}", if held { "are held now" } else { "are no longer held" });
+                match held {
+                    true => println!("{changed} insights of {name} are held now, and so is every one that comes"),
+                    false => println!("{changed} insights of {name} are no longer held"),
+                }
             }
         }
         Ok(ExitCode::SUCCESS)

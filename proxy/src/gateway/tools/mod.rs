@@ -8,5 +8,6 @@ mod prepare;
 mod upkeep;
 
 pub use board::{Board, Part, Status};
-pub(super) use prepare::{NotPrepared, Preparation};
+pub(super) use prepare::NotPrepared;
+pub use prepare::Preparation;
 pub(super) use upkeep::Upkeep;

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether it was done since the tool database last came back: it may come back as an older copy.
 #[derive(Debug, Default)]
-pub(in crate::gateway) struct Preparation(Mutex<bool>);
+pub struct Preparation(Mutex<bool>);
 
 /// Why the tool database cannot serve.
 #[derive(Debug, thiserror::Error)]

@@ -257,13 +257,14 @@ fn is_here(endpoint: &Endpoint) -> bool {
 /// Keeps the board in the table, for who asks by SQL or after a restart.
 async fn write_down(client: &Client, board: &Board) -> Result<(), tokio_postgres::Error> {
     for part in board.parts() {
+        let latency = part.latency_ms.map(|latency| i32::try_from(latency).unwrap_or(i32::MAX));
         client
             .execute(
-                "INSERT INTO public.service_health AS h (service, status, detail, checked_at, since) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (service) DO UPDATE SET status = excluded.status, \
-                 detail = excluded.detail, checked_at = excluded.checked_at, \
+                "INSERT INTO public.service_health AS h (service, status, detail, checked_at, since, latency_ms) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (service) DO UPDATE SET status = excluded.status, \
+                 detail = excluded.detail, checked_at = excluded.checked_at, latency_ms = excluded.latency_ms, \
                  since = CASE WHEN h.status = excluded.status THEN h.since ELSE excluded.since END",
-                &[&part.name, &part.status.word(), &part.detail, &part.checked_at, &part.since],
+                &[&part.name, &part.status.word(), &part.detail, &part.checked_at, &part.since, &latency],
             )
             .await?;
     }
