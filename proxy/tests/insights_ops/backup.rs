@@ -13,7 +13,8 @@ fn filled(tools: Tools) -> Tools {
         tools.sql(&format!(
             "SET vitrine.tenant = '{tenant}';
              INSERT INTO insights (kind, key, title, payload)
-                 SELECT 'trend', 'k' || n, 'title ' || n, jsonb_build_object('n', n) FROM generate_series(1, 500) n;
+                 SELECT 'trend', 'k' || n, 'title ' || n, jsonb_build_object('measure', 'm', 'direction', 'up',
+                     'change_percent', n, 'period', '{{\"from\": \"2026-01-01\", \"to\": \"2026-02-01\"}}'::jsonb) FROM generate_series(1, 500) n;
              INSERT INTO memory (user_name, text) SELECT 'ada', 'remember ' || n FROM generate_series(1, 50) n;
              UPDATE documents SET title = title || '!' WHERE kind = 'persona';"
         ));

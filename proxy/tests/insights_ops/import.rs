@@ -154,10 +154,14 @@ fn tenants_are_listed_and_held() {
     let tools = Tools::start().with_plain_owner();
     tools.run(&["migrate"]).fine();
     tools.run(&["seed", "--tenant", "acme"]).fine();
-    tools.sql("SET vitrine.tenant = 'acme'; INSERT INTO insights (kind, key, title) VALUES ('trend', 'a', 'A'), ('trend', 'b', 'B')");
+    tools.sql("SET vitrine.tenant = 'acme'; INSERT INTO kinds (name) VALUES ('note'); INSERT INTO insights (kind, key, title) VALUES ('note', 'a', 'A'), ('note', 'b', 'B')");
     let listed = tools.run(&["tenant", "list"]).fine();
     assert!(listed.starts_with("acme  since 20") && listed.contains("2 insights  0 keys"), "{listed}");
-    assert_eq!(tools.run(&["tenant", "hold", "acme"]).fine(), "2 insights of acme are held now\n");
+    assert_eq!(
+        tools.run(&["tenant", "hold", "acme"]).fine(),
+        "2 insights of acme are held now, and so is every one that comes\n"
+    );
+    assert!(tools.run(&["tenant", "list"]).fine().contains("2 insights  0 keys  under legal hold"));
     let held =
         tools.server.psql_in("tools", "SET vitrine.tenant = 'acme'; DELETE FROM insights").unwrap_err().to_string();
     assert!(held.contains("legal hold"), "{held}");
