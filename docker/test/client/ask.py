@@ -2,7 +2,7 @@
 
     ask.py query HOST PORT USER PASSWORD DATABASE SQL [AUTHORITY]    rows, tab between values; an error as SQLSTATE: message
     ask.py http METHOD URL KEY [BODY] [AUTHORITY]                    status, then the body
-    ask.py reach HOST PORT                                           `open`, or `closed` and why
+    ask.py reach HOST:PORT...                                        of each, `open`, or `closed` and why
     ask.py sbom FILE                                                 what cargo-auditable wrote into a program
 """
 import json
@@ -13,6 +13,7 @@ import sys
 import urllib.error
 import urllib.request
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 from pg import Gone, Refused, Session
 
@@ -45,12 +46,19 @@ def http(method, url, key, body=None, authority=None):
         sys.exit(1)
 
 
-def reach(host, port):
-    try:
-        socket.create_connection((host, int(port)), 3).close()
-        print("open")
-    except OSError as error:
-        print(f"closed: {type(error).__name__}: {error}")
+def reach(*places):
+    """All at once: a way that is shut mostly says nothing until the time is over."""
+    def look(place):
+        host, port = place.rsplit(":", 1)
+        try:
+            socket.create_connection((host, int(port)), 3).close()
+            return "open"
+        except OSError as error:
+            return f"closed: {type(error).__name__}: {error}"
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        for place, found in zip(places, pool.map(look, places)):
+            print(place, found)
 
 
 def sbom(path):

@@ -35,8 +35,9 @@ class Session:
     def __init__(self, place, authority=None, timeout_s=30):
         host, port, user, password, database = place
         self.told = None
-        # As libpq does: every address of the name, until one answers.
-        self.socket = socket.create_connection((host, port), timeout_s)
+        # As libpq does: every address of the name, until one answers. One that has just gone says nothing.
+        self.socket = socket.create_connection((host, port), 3)
+        self.socket.settimeout(timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if authority:
             self.socket.sendall(struct.pack(">II", 8, 80877103))
