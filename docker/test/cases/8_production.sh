@@ -31,7 +31,7 @@ strict() {
     local url said
     url=$(env_of VITRINE_CUSTOMER_URL)
     dc up --detach customer db
-    within 60 says '(healthy)' "$DOCKER" ps --filter "name=${PROJECT}[-_]customer" --format '{{.Status}}'
+    within 240 says '(healthy)' "$DOCKER" ps --filter "name=${PROJECT}[-_]customer" --format '{{.Status}}'
     set_env VITRINE_CUSTOMER_URL "postgres://owner:$(cat "$work/stage/docker/secrets/customer_owner_password")@customer:5432/shop?sslmode=disable"
     said=$(fails dc run --rm -T vitrine serve)
     set_env VITRINE_CUSTOMER_URL "$url"
