@@ -8,8 +8,7 @@ use super::{report, root};
 #[test]
 fn papers_name_files_that_exist() {
     let mut findings = Vec::new();
-    for paper in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
-        let text = fs::read_to_string(root().join(paper)).unwrap_or_else(|error| panic!("{paper}: {error}"));
+    for (paper, text) in papers() {
         for (number, line) in text.lines().enumerate() {
             for quoted in line.split('`').skip(1).step_by(2).filter(|quoted| is_project_path(quoted)) {
                 if !root().join(quoted.trim_end_matches('/')).exists() {
@@ -21,9 +20,81 @@ fn papers_name_files_that_exist() {
     report("papers", &findings);
 }
 
+/// `[text](path)` without a scheme, beside the paper that has it.
+#[test]
+fn links_between_papers_lead_somewhere() {
+    let mut findings = Vec::new();
+    for (paper, text) in papers() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap();
+            let from = root().join(&paper);
+            if !file.contains("://") && !file.is_empty() && !from.parent().unwrap().join(file).exists() {
+                findings.push(format!("{paper}: ({target}) leads nowhere"));
+            }
+        }
+    }
+    report("links", &findings);
+}
+
+/// What `docs/troubleshoot.md` quotes is what the sources say; `…` stands for what differs.
+#[test]
+fn messages_of_the_troubles_are_the_programs_own() {
+    // The words of psql, PostgreSQL, rustls and the operating system.
+    const FOREIGN: &[&str] = &[
+        "Connection refused",
+        "os error",
+        "SSL",
+        "server certificate for \"",
+        "\" does not match host name \"",
+        "certificate not valid for name \"",
+        "invalid peer certificate",
+        "UnknownIssuer",
+        "certificate verify failed",
+        "database \"",
+        "\" does not exist (3D000)",
+        "terminating connection due to idle-in-transaction timeout",
+    ];
+    let mut sources = String::new();
+    for source in super::source::sources(&["proxy/src", "insights/src"]) {
+        // As the message is printed: quotes without their backslashes, broken lines joined.
+        let mut lines = source.text.replace("\\\"", "\"").lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+        lines = lines.replace("\\\n", "");
+        sources.push_str(&lines);
+    }
+    let text = fs::read_to_string(root().join("docs/troubleshoot.md")).unwrap();
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| `").and_then(|rest| rest.split('`').next()));
+    let mut findings = Vec::new();
+    for message in cells {
+        // What is printed in one line may come from several places: a cause follows a colon.
+        let parts = message.split('…').flat_map(|part| part.split(": ")).map(|part| part.trim_matches([' ', ':']));
+        for part in parts.filter(|part| part.len() > 7) {
+            if !sources.contains(part) && !FOREIGN.iter().any(|foreign| part.contains(foreign)) {
+                findings.push(format!("docs/troubleshoot.md: no source says `{part}`"));
+            }
+        }
+    }
+    report("messages", &findings);
+}
+
+/// Every paper with its text.
+fn papers() -> Vec<(String, String)> {
+    let mut files: Vec<_> = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+        .iter()
+        .map(|name| root().join(name))
+        .collect();
+    walk(&root().join("docs"), &mut files);
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let named = files.into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path.strip_prefix(root()).unwrap().display().to_string(), text)
+    });
+    named.collect()
+}
+
 /// Paths are written from the project's root.
 fn is_project_path(quoted: &str) -> bool {
-    const TOPS: &[&str] = &["proxy/", "insights/", "config/", "migrations/", "docker/", "loadtests/", ".ci/"];
+    const TOPS: &[&str] =
+        &["proxy/", "insights/", "config/", "migrations/", "docker/", "loadtests/", "docs/", "packaging/", ".ci/"];
     TOPS.iter().any(|top| quoted.starts_with(top)) && !quoted.contains(['*', '<', ' ', '{', ':'])
 }
 
