@@ -16,7 +16,7 @@ SCENARIO ?= smoke
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers fuzz soak-cache bench bench-insights k6 loadtest test-load
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers test-docs deny dist fuzz soak-cache bench bench-insights k6 loadtest test-load
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -46,6 +46,16 @@ test-matrix: deps ## the integration tests on PostgreSQL 15, 16, 17 and 18
 
 test-drivers: deps ## real drivers from their registries, in seven languages
 	proxy/tests/drivers/run
+
+test-docs: deps ## run the snippets of docs/connect.md with the drivers they are for
+	cargo build --quiet --locked --package vitrine --bin vitrine
+	proxy/tests/docs/run
+
+deny: ## licences, bans and sources of dependencies; advisories where their database can be had
+	.ci/deny
+
+dist: deps ## tarball and .deb into dist/ (DIST_PROFILE=bench-fast while developing)
+	packaging/dist
 
 soak-cache: deps ## the cache under load for a minute: writers in the database, 64 clients, every answer checked
 	VITRINE_SOAK_SECONDS=60 cargo test --package vitrine --locked --test cache -- under_load --nocapture
