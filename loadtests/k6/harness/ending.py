@@ -3,6 +3,8 @@ import collections
 import json
 
 ATTACK = "vitrine attack"
+# What goes straight to PostgreSQL.
+DIRECT = ("direct", "customer-writes")
 # Tables by the application of the load are judged by their own rule: see `board`.
 OWN_SCHEMAS = "('pg_catalog', 'information_schema', 'pg_toast', 'pulse')"
 FACTS = """
@@ -50,8 +52,9 @@ class Ledger:
 
     def __init__(self, path):
         self.acknowledged, self.given_up, self.through, self.differing = {}, set(), [], []
-        self.failures, self.attacks, self.last_failure_ms = collections.Counter(), collections.Counter(), {}
-        self.failure_times, self.samples, self.strange = collections.defaultdict(list), {}, []
+        self.failures, self.attacks = collections.Counter(), collections.Counter()
+        # Seconds since 1970 of everything that was not answered, but for what does not go through the gateway.
+        self.failed_at, self.samples, self.strange = [], {}, []
         with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 self.take(line.strip())
@@ -80,7 +83,8 @@ class Ledger:
             key = (note["what"], note["outcome"])
             self.failures[key] += 1
             self.samples.setdefault(key, note["text"])
-            self.failure_times[note["what"]].append(note["ms"])
+            if note["what"] not in DIRECT:
+                self.failed_at.append(note["at"] / 1000)
 
     def insights(self, tool):
         """(stored, missing, doubled) against what was acknowledged, asked of the tool database directly."""

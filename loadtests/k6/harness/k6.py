@@ -2,7 +2,9 @@
 import json
 import os
 import pathlib
+import resource
 import subprocess
+import time
 
 from .ending import Ledger
 
@@ -30,27 +32,39 @@ def programs(options):
     return program, os.path.abspath(options.binary)
 
 
-def start(program, scene, scenario, environment, out, name=None):
+def start(program, scene, scenario, environment, out):
     """A running k6. Its notes go to a file beside the summaries."""
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    notes = out / f"{name or scenario}.notes"
+    notes = out / f"{scenario}.notes"
     notes.unlink(missing_ok=True)
     command = [program, "run", "--quiet", "--no-usage-report", "--no-color", "--address", "", "--log-format", "raw",
                "--console-output", str(notes), str(HERE / "main.js")]
     kept = {key: os.environ[key] for key in os.environ if key.startswith("LOADTEST_") or key in ("PATH", "HOME", "SEED")}
-    return subprocess.Popen(command, env={**kept, **environment, "SCENARIO": scenario, "OUT": str(out)}, cwd=scene.folder,
-                            stdin=subprocess.DEVNULL), notes
+    environment = {**kept, **environment, "SCENARIO": scenario, "OUT": str(out), "RUN": str(int(time.time()))}
+    # k6 has a line for each request that fails: the notes count them.
+    with open(out / f"{scenario}.k6.log", "wb") as log:
+        return subprocess.Popen(command, env=environment, cwd=scene.folder, stdin=subprocess.DEVNULL, stderr=log), notes
+
+
+def finish(process, notes, scenario, out):
+    """Waits: (figures, ledger, exit code); 99 is k6's code for crossed thresholds."""
+    ended = process.wait()
+    if ended not in (0, 99):
+        said = pathlib.Path(out, f"{scenario}.k6.log").read_text(encoding="utf-8", errors="replace")
+        raise SystemExit(f"k6 ended with {ended}\n{said[-3000:]}")
+    return json.loads(pathlib.Path(out, f"{scenario}.json").read_text(encoding="utf-8")), Ledger(notes), ended
 
 
 def run(program, scene, scenario, environment, out):
-    """(figures, ledger, exit code); 99 is k6's code for crossed thresholds."""
-    process, notes = start(program, scene, scenario, environment, out)
-    ended = process.wait()
-    path = pathlib.Path(out, f"{scenario}.json")
-    if ended not in (0, 99):
-        raise SystemExit(f"k6 ended with {ended}")
-    return json.loads(path.read_text(encoding="utf-8")), Ledger(notes), ended
+    """From start to finish."""
+    return finish(*start(program, scene, scenario, environment, out), scenario, out)
+
+
+def allow_many_files():
+    """Every virtual user has connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(65536, hard), hard))
 
 
 def told(figures, ledger):

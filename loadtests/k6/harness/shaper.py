@@ -25,6 +25,9 @@ class Shaper:
         self.server = self.loop.run_until_complete(asyncio.start_server(self.accept, "127.0.0.1", self.port))
         started.set()
         self.loop.run_forever()
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+        self.loop.run_until_complete(asyncio.sleep(0))
 
     def slow(self, delay_s, bytes_per_s=0):
         """So late each way, and no more than so many bytes a second on each connection; zeros are a good wire."""

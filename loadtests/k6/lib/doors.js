@@ -1,6 +1,6 @@
 // Connections, and what becomes of a question: answered, refused with a SQLSTATE, or lost.
 import sql from "k6/x/sql";
-import driver, { now as clock } from "k6/x/sql/driver/postgres";
+import driver, { ended, now as clock } from "k6/x/sql/driver/postgres";
 import exec from "k6/execution";
 import { Counter, Rate, Trend } from "k6/metrics";
 import { plannedSeconds } from "./shapes.js";
@@ -11,6 +11,9 @@ export const now = clock || Date.now;
 // The time that a run is planned for is cut into so many pieces, for the pictures.
 export const BUCKETS = 24;
 const PLANNED_MS = plannedSeconds(__ENV.SCENARIO || "smoke") * 1000;
+
+// Connections that the gateway ended while nothing was asked of them, where the driver can tell.
+export const endedWhileIdle = () => (ended ? ended() : 0);
 
 export const took = new Trend("took", true);
 export const failed = new Rate("failed");
@@ -27,7 +30,7 @@ export function bucket() {
 
 // A line for the ledger, which the harness reads when the run is over: one JSON each.
 export function note(line) {
-  console.log(JSON.stringify({ ms: Math.round(elapsed()), ...line }));
+  console.log(JSON.stringify({ at: Date.now(), ...line }));
 }
 
 // One connection, made when first needed, made again when lost. Each virtual user has its own.

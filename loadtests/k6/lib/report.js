@@ -1,9 +1,9 @@
 // The summary as text, JSON and one HTML file that fetches nothing.
-import { BUCKETS } from "./doors.js";
+import { BUCKETS, endedWhileIdle } from "./doors.js";
 import { plannedSeconds } from "./shapes.js";
 import { chart, escaped } from "./svg.js";
 
-const WHAT = ["hot", "cold", "adhoc", "come", "write", "write-sql", "search", "list"];
+const WHAT = ["hot", "cold", "adhoc", "come", "write", "write-sql", "search", "list", "compare"];
 
 export function summary(scenario, data) {
   const figures = collect(scenario, data.metrics, data.state);
@@ -43,6 +43,7 @@ function collect(scenario, metrics, state) {
     dropped: count("dropped_iterations"),
     attacks: { tried: count("attacks_tried"), through: count("attacks_through"), unknown: count("attacks_unknown") },
     compared: { answers: count("compared"), differing: count("differing"), skipped: count("compare_skipped") },
+    ended_while_idle: endedWhileIdle(),
     rows, pieces, crossed,
   };
 }

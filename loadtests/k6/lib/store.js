@@ -26,9 +26,10 @@ function answered(response, statuses) {
 // Once, by whoever starts the run: what the insights are of.
 export function prepareStore() {
   const schema = { type: "object", required: ["token"], properties: { token: { type: "string" }, number: { type: "integer" } } };
-  answered(call("PUT", "/v1/kinds/load", { description: "What the load test finds", schema }, { headers: { "If-None-Match": "*" } }), [200, 201]);
+  // 412: an earlier run made it.
+  answered(call("PUT", "/v1/kinds/load", { description: "What the load test finds", schema }, { headers: { "If-None-Match": "*" } }), [200, 201, 412]);
   for (let number = 0; number < 20; number += 1) {
-    answered(call("POST", "/v1/insights", insight(`seed-${number}`, number)), [201]);
+    answered(call("POST", "/v1/insights", insight(`seed-${__ENV.RUN || 0}-${number}`, number)), [201]);
   }
 }
 
@@ -44,7 +45,7 @@ function insight(token, number) {
   };
 }
 
-const token = (random) => `${exec.vu.idInTest}-${exec.vu.iterationInInstance}-${random.integer(0, 4294967295).toString(36)}`;
+const token = (random) => `${__ENV.RUN || 0}-${exec.vu.idInTest}-${exec.vu.iterationInInstance}-${random.integer(0, 4294967295).toString(36)}`;
 
 let last = null;
 
@@ -57,14 +58,14 @@ export function write(random) {
   const { kind, ...version } = content;
   const path = supersedes ? `/v1/insights/${last}/supersede` : "/v1/insights";
   const headers = { "Idempotency-Key": `"${mine}"` };
-  for (let attempt = 0; attempt < 20; attempt += 1) {
+  for (let attempt = 0; attempt < 40; attempt += 1) {
     const response = measured("write", () => answered(call("POST", path, supersedes ? version : content, { headers }), [200, 201]));
     if (response) {
       last = response.json("id");
       note({ note: "ack", door: "http", token: mine });
       return;
     }
-    sleep(0.5);
+    sleep(1);
   }
   // Nobody knows what became of it.
   last = null;

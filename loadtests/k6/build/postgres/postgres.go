@@ -4,7 +4,9 @@
 // It differs in what a load test needs. xk6-sql does not ask for the error that ends a result early, so that a result
 // which breaks off looks like a short one: here a result is read to its end before any of it is seen. database/sql asks
 // again on another connection when the driver says that one is bad: here a lost connection is an error that the script
-// counts. What is not a number, a truth value, a time or null is text, never bytes. `now` is a clock finer than Date.now.
+// counts. But a connection that the server ended while nobody asked anything is found out before the next question, as good
+// pools do: `ended` counts those. What is not a number, a truth value, a time or null is text, never bytes. `now` is a
+// clock finer than Date.now.
 package postgres
 
 import (
@@ -14,6 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/grafana/sobek"
@@ -34,7 +39,7 @@ type root struct{ driver *sobek.Symbol }
 func (r root) NewModuleInstance(modules.VU) modules.Instance { return r }
 
 func (r root) Exports() modules.Exports {
-	return modules.Exports{Default: r.driver, Named: map[string]any{"now": now}}
+	return modules.Exports{Default: r.driver, Named: map[string]any{"now": now, "ended": ended.Load}}
 }
 
 var begin = time.Now()
@@ -45,7 +50,13 @@ func now() float64 { return float64(time.Since(begin)) / float64(time.Millisecon
 type whole struct{}
 
 func (whole) Open(dsn string) (driver.Conn, error) {
-	opened, err := pq.Open(dsn)
+	connector, err := pq.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	wire := &dialer{}
+	connector.Dialer(wire)
+	opened, err := connector.Connect(context.Background())
 	if err != nil {
 		return nil, honest(err)
 	}
@@ -53,7 +64,29 @@ func (whole) Open(dsn string) (driver.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("lib/pq's %T lacks what database/sql can use", opened)
 	}
-	return conn{inner}, nil
+	return conn{inner, wire.last}, nil
+}
+
+// dialer keeps the socket that it made.
+type dialer struct {
+	net.Dialer
+	last net.Conn
+}
+
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	return d.DialContext(context.Background(), network, address)
+}
+
+func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return d.DialContext(ctx, network, address)
+}
+
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	made, err := d.Dialer.DialContext(ctx, network, address)
+	d.last = made
+	return made, err
 }
 
 // connection is what lib/pq's connections can do.
@@ -68,7 +101,42 @@ type connection interface {
 	driver.Validator
 }
 
-type conn struct{ connection }
+type conn struct {
+	connection
+	socket net.Conn
+}
+
+// ended counts connections that the server ended while they were idle.
+var ended atomic.Int64
+
+// ResetSession is what database/sql asks before it uses a connection again.
+func (c conn) ResetSession(ctx context.Context) error {
+	if hears(c.socket) {
+		ended.Add(1)
+		return driver.ErrBadConn
+	}
+	return c.connection.ResetSession(ctx)
+}
+
+// hears is true when something came, or the end: an idle connection should hear nothing.
+func hears(socket net.Conn) bool {
+	raw, ok := socket.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	access, err := raw.SyscallConn()
+	if err != nil {
+		return true
+	}
+	heard := false
+	err = access.Read(func(fd uintptr) bool {
+		var first [1]byte
+		_, _, peeked := syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		heard = peeked != syscall.EAGAIN && peeked != syscall.EWOULDBLOCK
+		return true
+	})
+	return heard || err != nil
+}
 
 func (c conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	result, err := c.connection.ExecContext(ctx, query, args)
