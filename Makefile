@@ -66,6 +66,10 @@ fuzz: deps ## hostile bytes and conversations, FUZZ_SECONDS (default 60) for eac
 bench: deps ## direct, pgbouncer and Vitrine in one interleaved run
 	loadtests/bench/run
 
+.PHONY: bench-cache
+bench-cache: deps ## answers from memory: direct, pgpool-II, Vitrine and a canned server in one interleaved run
+	loadtests/bench/cache --out loadtests
+
 bench-insights: deps ## the insight store beside plain SQL on the same server
 	cargo bench -p vitrine-insights --bench store --profile bench-fast
 

@@ -1,5 +1,5 @@
-"""Answers from memory: direct, pgpool-II with its memory cache, Vitrine without a cache, with one that keeps nothing
-(every question is a miss), with one that keeps what is hot, and a server of canned bytes as the ceiling."""
+"""Answers from memory: direct, pgpool-II with its memory cache, Vitrine with a cache that keeps nothing (every question is a
+miss), without one, with one that keeps what is hot, and a server of canned bytes as the ceiling."""
 import os
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from servers import DATABASE, POOL_SIZE, READER, Endpoint
 
 HOT = 1000
 AGGREGATE = "SELECT bid, count(*), sum(abalance) FROM pgbench_accounts GROUP BY bid ORDER BY bid;"
-COLORS = {"direct": "#444444", "pgpool, cache hit": "#c06000", "vitrine, cache off": "#7aa6d8", "vitrine, miss": "#3b6fb0",
+COLORS = {"direct": "#444444", "pgpool, cache hit": "#c06000", "vitrine, miss": "#3b6fb0",
           "vitrine, hit": "#0a8a3a", "canned": "#b0b0b0"}
 
 
@@ -53,47 +53,112 @@ def start_pgpool(stage):
 
 def start_canned(stage, binary):
     port = servers.free_port()
-    process = stage.spawn("canned", [binary, str(port), "1"])
+    process = stage.spawn("canned", [binary, str(port), "2"])
     servers.await_port(process, port, READER, DATABASE, stage.log("canned"))
     return Endpoint("canned", port, process.pid)
 
 
-def endpoints(stage, canned):
-    install_pgpool()
+def endpoints(stage, canned, scripts):
+    """The first is what the others are compared with. Misses are asked over all rows, so that none comes by another's."""
+    hot, cold, _ = scripts
     keeping = {"VITRINE_CACHE_FRESHNESS": "watch"}
-    return [
-        Endpoint("direct", stage.pg_port),
-        start_pgpool(stage),
-        stage.start_vitrine("vitrine, cache off", unix=False),
-        stage.start_vitrine("vitrine, miss", unix=False, extra={**keeping, "VITRINE_CACHE_BYTES_MAX": "0"}),
-        stage.start_vitrine("vitrine, hit", unix=False, extra=keeping),
-        start_canned(stage, canned),
-    ]
+    missing = stage.start_vitrine("vitrine, miss", unix=False, extra={**keeping, "VITRINE_CACHE_BYTES_MAX": "0"})
+    off = stage.start_vitrine("vitrine, cache off", unix=False)
+    among = [Endpoint("direct", stage.pg_port), start_pgpool(stage), missing, off,
+             stage.start_vitrine("vitrine, hit", unix=False, extra=keeping), start_canned(stage, canned)]
+    for endpoint in among:
+        endpoint.script = cold if endpoint in (missing, off) else hot
+    return {endpoint.name: endpoint for endpoint in among}
+
+
+def script(stage, name, text):
+    path = os.path.join(stage.folder, name)
+    with open(path, "w") as file:
+        file.write(text)
+    return path
 
 
 def sections(bench, stage, options, canned):
-    among = endpoints(stage, canned)
-    hot = os.path.join(stage.folder, "hot.sql")
-    with open(hot, "w") as file:
-        file.write(f"\\set aid random(1, {HOT})\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n")
-    aggregate = os.path.join(stage.folder, "aggregate.sql")
-    with open(aggregate, "w") as file:
-        file.write(AGGREGATE + "\n")
-    bench.script = hot
-    for protocol in options.protocols.split(","):
+    select = "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
+    scripts = (script(stage, "hot.sql", f"\\set aid random(1, {HOT})\n{select}"),
+               script(stage, "cold.sql", f"\\set aid random(1, {100_000 * stage.scale})\n{select}"),
+               script(stage, "aggregate.sql", AGGREGATE + "\n"))
+    named = endpoints(stage, canned, scripts)
+    among = [endpoint for name, endpoint in named.items() if name != "vitrine, cache off"]
+    wanted = options.only.split(",")
+    for protocol in options.protocols.split(",") if "queries" in wanted else []:
+        for endpoint in among:
+            if endpoint.script == scripts[0]:
+                bench.pgbench(endpoint, protocol, 8)  # What is hot is known before it is measured.
         for clients in map(int, options.clients.split(",")):
             rows = bench.interleaved(among, lambda endpoint: bench.pgbench(endpoint, protocol, clients))
-            yield {"kind": "queries", "title": f"from memory, {protocol}, {clients} clients", "rows": rows,
-                   "protocol": protocol, "clients": clients}
-    bench.script = aggregate
-    rows = bench.interleaved([one for one in among if one.name in ("direct", "pgpool, cache hit", "vitrine, hit")],
-                             lambda endpoint: bench.pgbench(endpoint, "simple", 8))
-    yield {"kind": "queries", "title": "from memory, an aggregate, simple, 8 clients", "rows": rows}
+            yield {"kind": "queries", "title": f"{protocol}, {clients} clients", "rows": rows, "protocol": protocol,
+                   "clients": clients}
+    for protocol in ("simple", "prepared") if "misses" in wanted else []:
+        pair = [named["vitrine, cache off"], named["vitrine, miss"]]
+        rows = bench.interleaved(pair * 2, lambda endpoint: bench.pgbench(endpoint, protocol, 8))
+        yield {"kind": "misses", "title": f"a miss with the cache on and off, {protocol}, 8 clients", "rows": rows}
+    if "aggregate" in wanted:
+        four = [named[name] for name in ("direct", "pgpool, cache hit", "vitrine, hit", "canned")]
+        for endpoint in four:
+            endpoint.script = scripts[2]
+        for clients in (8, 64):
+            rows = bench.interleaved(four, lambda endpoint: bench.pgbench(endpoint, "simple", clients))
+            yield {"kind": "aggregate", "title": f"an aggregate, simple, {clients} clients", "rows": rows}
+    for protocol in ("simple", "prepared") if "pipelined" in wanted else []:
+        three = [named[name] for name in ("direct", "vitrine, hit", "canned")]
+        rows = bench.interleaved(three, lambda endpoint: bench.pipelined(endpoint, protocol))
+        yield {"kind": "pipelined", "title": f"pipelined, {protocol}, 4 connections, 64 at a time", "rows": rows}
+
+
+def cell(row):
+    if row is None:
+        return "–"
+    if "failed" in row:
+        return "failed"
+    ratio = f"{row['ratio']:.2f}x; " if row.get("ratio") else ""
+    return (f"{row['tps']:,.0f}/s ({ratio}{row['middle_us']:.1f} + {row['postgres_us']:.1f} µs; "
+            f"{row['foreign']:.2f})")
+
+
+def lines(section):
+    return "".join(f"  {name:20} {cell(row)}{' ' + row['failed'] if 'failed' in row else ''}\n"
+                   for name, row in section["rows"].items())
+
+
+def markdown(results):
+    """Every figure: rate (times direct in the same round; CPU of the middle + of PostgreSQL; foreign share)."""
+    parts = [f"# Answers from memory, measured\n\n{results['machine']}. {results['versions']}. {results['when']}, load average "
+             f"{results['load_before']:.1f} before; {results['method']}; {results.get('took_s', 0)} s in all. Made by "
+             "`make bench-cache`.\n\nEach cell: queries in a second (times direct in the same round; CPU µs for each query of "
+             "the process in the middle + of PostgreSQL; share of the machine that others used).\n"]
+    drawn = [one for one in results["sections"] if one["kind"] == "queries"]
+    for protocol in dict.fromkeys(one["protocol"] for one in drawn):
+        own = [one for one in drawn if one["protocol"] == protocol]
+        parts.append(f"## {protocol}\n\n| | " + " | ".join(f"{one['clients']} clients" for one in own) + " |\n"
+                     + "|---" * (len(own) + 1) + "|")
+        parts += [f"| {name} | " + " | ".join(cell(one["rows"].get(name)) for one in own) + " |" for name in own[0]["rows"]]
+        for title, other in (("hit's CPU, times canned", "canned"), ("hit's CPU, times pgpool's", "pgpool, cache hit")):
+            parts.append(f"| {title} | " + " | ".join(quotient(one["rows"], "vitrine, hit", other) for one in own) + " |")
+        parts.append("")
+    for one in results["sections"]:
+        if one["kind"] != "queries":
+            parts.append(f"## {one['title'][0].upper()}{one['title'][1:]}\n\n| | |\n|---|---|")
+            parts += [f"| {name} | {cell(row)} |" for name, row in one["rows"].items()]
+            if one["kind"] == "misses":
+                parts.append(f"| CPU on, times off | {quotient(one['rows'], 'vitrine, miss', 'vitrine, cache off')} |")
+            parts.append("")
+    return "\n".join(parts)
+
+
+def quotient(rows, one, other):
+    figures = [rows.get(name, {}).get("middle_us") for name in (one, other)]
+    return f"{figures[0] / figures[1]:.2f}" if all(figures) else "–"
 
 
 def plot(sections):
     """Throughput against clients, a panel for each protocol, as SVG."""
-    drawn = [one for one in sections if "clients" in one]
+    drawn = [one for one in sections if one["kind"] == "queries"]
     protocols = list(dict.fromkeys(one["protocol"] for one in drawn))
     clients = sorted({one["clients"] for one in drawn})
     top = max((row.get("tps", 0) for one in drawn for row in one["rows"].values()), default=1)

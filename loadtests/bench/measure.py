@@ -1,4 +1,5 @@
 """One measurement each: queries, connections, a large result, idle clients."""
+import contextlib
 import glob
 import os
 import random
@@ -8,6 +9,7 @@ import shutil
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 
 import processes
@@ -31,7 +33,7 @@ class Bench:
         """One run: rates, latencies, CPU of everybody, and how busy the machine was with anything else."""
         logs = tempfile.mkdtemp(dir=self.stage.folder)
         command = ["pgbench", "-h", "127.0.0.1", "-p", str(endpoint.port), "-U", READER, "-n", "-M", protocol,
-                   "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(self.options.seconds), "-f", self.script,
+                   "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(self.options.seconds), "-f", endpoint.script or self.script,
                    "-l", f"--sampling-rate={SAMPLED}", f"--log-prefix={logs}/l", *more, endpoint.database]
         before = self.clocks(endpoint)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -96,6 +98,34 @@ class Bench:
             if endpoint.pid:
                 result["peak_extra_mb"] = (processes.peak_kb(endpoint.pid) - began_kb) / 1024
         return result
+
+    def pipelined(self, endpoint, protocol, depth=64, connections=4):
+        """Questions on their way `depth` at a time, each with a Sync of its own, over a few connections."""
+        questions = [wire.question(protocol, key + 1) for key in range(depth)]
+        counts = [0] * connections
+        with contextlib.ExitStack() as stack:
+            sessions = [stack.enter_context(wire.Session(endpoint.port, READER, endpoint.database))
+                        for _ in range(connections)]
+            answers = [session.prepare(protocol, questions) for session in sessions]
+            before, end = self.clocks(endpoint), time.monotonic() + self.options.seconds
+
+            def ask(index):
+                message = b"".join(questions)
+                while time.monotonic() < end:
+                    sessions[index].exchange(message, answers[index])
+                    counts[index] += depth
+
+            own = time.process_time()
+            threads = [threading.Thread(target=ask, args=(index,)) for index in range(connections)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            after, client = self.clocks(endpoint), time.process_time() - own
+        seconds, count = self.options.seconds, sum(counts)
+        return {"tps": count / seconds, "middle_us": (after[0] - before[0]) * 1e6 / count,
+                "postgres_us": (after[1] - before[1]) * 1e6 / count, "client_us": client * 1e6 / count,
+                "foreign": max(0.0, foreign(before, after) - client / (after[3][1] - before[3][1]))}
 
     def idle(self, endpoint, count):
         """Memory of the middle process for each client that has asked one thing and is idle since."""

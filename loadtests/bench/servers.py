@@ -19,15 +19,15 @@ POOL_SIZE = 32
 class Endpoint:
     """Something pgbench can connect to. `pid` is the middle process; none for PostgreSQL itself."""
 
-    def __init__(self, name, port, pid=0, database=DATABASE):
-        self.name, self.port, self.pid, self.database = name, port, pid, database
+    def __init__(self, name, port, pid=0, database=DATABASE, script=None):
+        self.name, self.port, self.pid, self.database, self.script = name, port, pid, database, script
 
 
 class Stage:
     """All servers of one run and the folder they live in. A context: leaving it stops and removes everything."""
 
-    def __init__(self, binary, scale):
-        self.binary, self.scale = binary, scale
+    def __init__(self, binary, scale, pgbouncer=True):
+        self.binary, self.scale, self.pgbouncer = binary, scale, pgbouncer
         self.processes = []
         self.folder = tempfile.mkdtemp(prefix="vitrine-bench-")
         # PostgreSQL and pgbouncer refuse to run as root.
@@ -38,7 +38,8 @@ class Stage:
     def __enter__(self):
         try:
             self.start_postgres()
-            self.start_pgbouncer()
+            if self.pgbouncer:
+                self.start_pgbouncer()
             return self
         except BaseException:
             self.stop()
