@@ -9,6 +9,8 @@
     reason = "a test says what is wrong by failing"
 )]
 
+#[path = "cache/again.rs"]
+mod again;
 #[path = "cache/blocks.rs"]
 mod blocks;
 #[path = "cache/boundaries.rs"]

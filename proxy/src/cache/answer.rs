@@ -75,6 +75,12 @@ impl Answer {
             && (!wants.rows || self.has_rows)
     }
 
+    /// Everything that is there.
+    #[must_use]
+    pub fn parts(&self) -> Wants {
+        Wants { description: self.description.is_some(), columns: self.rows_at > 0, rows: self.has_rows }
+    }
+
     /// RowDescription; empty where nobody asked for it.
     #[must_use]
     pub fn columns(&self) -> &[u8] {

@@ -11,6 +11,12 @@ use super::outcome::Bypass;
 pub struct Counters {
     /// Questions answered from memory.
     pub hits: Counter,
+    /// Those of them whose answer's time was over.
+    pub stale: Counter,
+    /// Answers asked for again while nobody waited.
+    pub refreshes: Counter,
+    /// Of those, the ones that failed.
+    pub refreshes_failed: Counter,
     /// Questions that could have been.
     pub misses: Counter,
     /// Questions that waited for another's answer.
@@ -34,6 +40,9 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             hits: Counter::default(),
+            stale: Counter::default(),
+            refreshes: Counter::default(),
+            refreshes_failed: Counter::default(),
             misses: Counter::default(),
             waits: Counter::default(),
             saved_us: Counter::default(),
@@ -80,6 +89,10 @@ impl Counters {
     /// Writes every counter, and what is kept now.
     pub fn expose(&self, out: &mut Exposition, (entries, bytes): (u64, u64)) {
         out.counter("vitrine_cache_hits_total", "Questions answered from memory.", &self.hits);
+        out.counter("vitrine_cache_stale_total", "Those of the hits whose answer's time was over.", &self.stale);
+        out.counter("vitrine_cache_refreshes_total", "Answers asked for again while nobody waited.", &self.refreshes);
+        let failed = "Answers asked for again that could not be had.";
+        out.counter("vitrine_cache_refreshes_failed_total", failed, &self.refreshes_failed);
         out.counter("vitrine_cache_misses_total", "Questions that could have been.", &self.misses);
         out.counter("vitrine_cache_waits_total", "Questions that waited for another's answer.", &self.waits);
         out.counter("vitrine_cache_kept_total", "Answers kept.", &self.kept);

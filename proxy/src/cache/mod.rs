@@ -25,7 +25,7 @@ pub use admission::{Cacheable, admit, refusal};
 pub use answer::Answer;
 pub use counters::Counters;
 pub use flight::{Boarding, Flight, Landing, Ticket};
-pub use freshness::{Freshness, Stamp};
+pub use freshness::{Freshness, Stamp, Standing};
 pub use key::Key;
 pub use outcome::Bypass;
 pub use recording::Recording;
@@ -48,6 +48,8 @@ pub struct Cache {
 pub enum Found {
     /// An answer, and as of when it is what PostgreSQL would have said.
     Hit(Arc<Entry>, Instant),
+    /// One whose time is over, which may be served while it is asked for again.
+    Stale(Arc<Entry>, Instant),
     /// Nothing that may be served.
     Nothing,
 }
@@ -67,16 +69,21 @@ impl Cache {
         if !entry.answer.has(wants) {
             return Found::Nothing;
         }
-        let Some((as_of, bound)) = limits.freshness.judge(&entry.stamp, &entry.tables) else {
+        let longer = limits.freshness.limits().stale_while_revalidate;
+        let standing = limits.freshness.judge(&entry.stamp, &entry.tables);
+        let Some(standing) = standing.filter(|standing| !standing.changed || !longer.is_zero()) else {
             self.store.drop_changed(key);
             return Found::Nothing;
         };
-        let bound = limits.staleness_max.map_or(bound, |asked| asked.min(bound));
-        if limits.asked.saturating_duration_since(as_of) > bound {
+        let fresh = if standing.changed { Duration::ZERO } else { standing.bound };
+        let age = limits.asked.saturating_duration_since(standing.as_of);
+        let age_max = limits.staleness_max.map_or(fresh + longer, |asked| asked.min(fresh + longer));
+        if age > age_max {
             return Found::Nothing;
         }
         entry.served();
-        Found::Hit(entry, as_of)
+        let is_fresh = !standing.changed && age <= fresh;
+        if is_fresh { Found::Hit(entry, standing.as_of) } else { Found::Stale(entry, standing.as_of) }
     }
 
     /// A place in the flight for an answer: as the one who asks upstream, or as one who waits for that.

@@ -93,7 +93,9 @@ impl Store {
         self.limits
     }
 
-    pub(super) fn find(&self, key: &Key) -> Option<Arc<Entry>> {
+    /// What is kept under a key, whether it may be served or not.
+    #[must_use]
+    pub fn find(&self, key: &Key) -> Option<Arc<Entry>> {
         self.entries.get(key)
     }
 

@@ -316,6 +316,13 @@ section! {
         /// Answer reads in a READ COMMITTED transaction block too, once it has begun at the database. A BEGIN that says no
         /// isolation level is READ COMMITTED then, whatever the role's default.
         in_transactions: bool = false;
+        /// How much longer an answer is served whose time is over or whose rows have changed, while it is asked for again;
+        /// the bound that clients are told grows by it. Never after another grant, policy or definition; 0 is off.
+        stale_while_revalidate_ms: Millis = Millis(0), in 0..=600_000;
+        /// Answers that are asked for again before their time is over, those asked for most; 0 is off.
+        refresh_entries_max: usize = 0, in 0..=10_000;
+        /// The most that this may keep one connection busy, in percent of the time.
+        refresh_load_max_percent: u64 = 10, in 1..=100;
     }
 }
 

@@ -29,6 +29,7 @@ pub fn build((config, mistakes): (Config, Vec<Mistake>)) -> Result<Gateway, Vec<
     Ok(Gateway {
         limits: offer::limits(&config),
         cache: Cache::new(offer::store_limits(&config)),
+        hottest: Default::default(),
         config,
         metrics: Metrics::default(),
         door,

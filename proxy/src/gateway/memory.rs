@@ -43,6 +43,8 @@ pub fn summary(gateway: &Gateway) -> Vec<(String, String)> {
         ("bytes_max", cache.store.limits().bytes_max.to_string()),
         ("entry_bytes_max", cache.store.limits().entry_bytes_max.to_string()),
         ("hits", hits.to_string()),
+        ("stale", counters.stale.total().to_string()),
+        ("refreshes", counters.refreshes.total().to_string()),
         ("misses", misses.to_string()),
         ("hit_percent", percent(hits, hits + misses)),
         ("waits", counters.waits.total().to_string()),
@@ -102,8 +104,8 @@ fn kept(key: &Key, entry: &Entry, database: Option<&Arc<Database>>) -> Kept {
     let catalog = database.map(|database| database.catalog.current());
     let name = |oid: Oid| catalog.as_ref()?.relation(oid).map(|relation| relation.qualified());
     let fresh = database.is_some_and(|database| {
-        let judged = database.freshness.judge(&entry.stamp, &entry.tables);
-        judged.is_some_and(|(as_of, bound)| as_of.elapsed() <= bound)
+        let standing = database.freshness.judge(&entry.stamp, &entry.tables);
+        standing.is_some_and(|standing| !standing.changed && standing.as_of.elapsed() <= standing.bound)
     });
     Kept {
         database: scope.database().to_owned(),

@@ -8,6 +8,7 @@ pub mod door;
 pub mod insights;
 pub mod memory;
 pub mod offer;
+mod refresh;
 pub mod server;
 pub mod state;
 pub mod tools;

@@ -97,6 +97,7 @@ pub fn freshness_limits(config: &Config) -> freshness::Limits {
         ttl: config.cache.ttl_ms.duration(),
         staleness_max: config.cache.staleness_max_ms.duration(),
         tick_interval: config.cache.watch_interval_ms.duration(),
+        stale_while_revalidate: config.cache.stale_while_revalidate_ms.duration(),
     }
 }
 

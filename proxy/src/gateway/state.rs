@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::bell::Sessions;
 use super::door::Door;
 use super::insights::Store;
+use super::refresh::Hottest;
 use super::tools::{Board, Preparation, Status};
 use crate::cache::{Cache, Freshness};
 use crate::catalog::{Catalog, Knowledge};
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// Answers kept in memory, of all databases.
     pub cache: Cache,
+    /// Those of them that are asked for most.
+    pub hottest: Hottest,
     /// Start-up, TLS and authentication of clients.
     pub door: Door,
     /// The customer databases on offer, by the name a client asks for.

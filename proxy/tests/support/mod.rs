@@ -99,6 +99,7 @@ pub async fn front_with(
     let insights = Store::of(&config, None).unwrap();
     let gateway = Arc::new(Gateway {
         cache: Cache::new(offer::store_limits(&config)),
+        hottest: Default::default(),
         config,
         insights: ArcSwapOption::from_pointee(insights),
         metrics: Default::default(),

@@ -56,6 +56,8 @@ pub struct Limits {
     pub staleness_max: Duration,
     /// Between two ticks.
     pub tick_interval: Duration,
+    /// How much longer an answer may be served while it is asked for again.
+    pub stale_while_revalidate: Duration,
 }
 
 /// Relations watched in one database.
@@ -102,6 +104,17 @@ pub struct Stamp {
     pub executed: Instant,
 }
 
+/// How an answer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// As of when it is surely what PostgreSQL would have said.
+    pub as_of: Instant,
+    /// How long ago that may be.
+    pub bound: Duration,
+    /// Rows under it have changed since.
+    pub changed: bool,
+}
+
 impl Freshness {
     /// Of a database that nobody has looked at.
     #[must_use]
@@ -134,11 +147,9 @@ impl Freshness {
     /// The oldest that an answer may be.
     #[must_use]
     pub fn bound(&self) -> Duration {
-        if self.limits.rule == Rule::Watch && self.tick.load().tells {
-            self.limits.staleness_max
-        } else {
-            self.limits.ttl
-        }
+        let is_told = self.limits.rule == Rule::Watch && self.tick.load().tells;
+        let fresh = if is_told { self.limits.staleness_max } else { self.limits.ttl };
+        fresh + self.limits.stale_while_revalidate
     }
 
     /// To be stamped on an answer that is asked for from now on; `None` while nothing is known.
@@ -182,29 +193,30 @@ impl Freshness {
         Some(watched.into())
     }
 
-    /// As of when an answer is surely what PostgreSQL would have said, and how long ago that may be; `None` when
-    /// something changed under it.
+    /// How an answer stands; `None` when more than rows changed under it.
     #[must_use]
-    pub fn judge(&self, stamp: &Stamp, tables: &Tables) -> Option<(Instant, Duration)> {
-        let dropped = |table: &Arc<Table>| table.changed_at() > stamp.epoch;
+    pub fn judge(&self, stamp: &Stamp, tables: &Tables) -> Option<Standing> {
+        let changed = || tables.iter().any(|table| table.changed_at() > stamp.epoch);
+        let dropped = || self.dropped_before.load(Ordering::Acquire) > stamp.epoch;
+        let for_ttl = Standing { as_of: stamp.executed, bound: self.limits.ttl, changed: false };
         if self.limits.rule != Rule::Watch {
-            let asked_away = self.dropped_before.load(Ordering::Acquire) > stamp.epoch;
-            return (!asked_away).then_some((stamp.executed, self.limits.ttl));
+            return (!dropped()).then_some(for_ttl);
         }
         // First the tick: what has changed is marked before the tick that found it is published.
         let tick = self.tick.load();
         if !tick.tells || tables.iter().any(|table| table.is_strange()) {
-            let stale = self.dropped_before.load(Ordering::Acquire) > stamp.epoch || tables.iter().any(dropped);
-            return (!stale).then_some((stamp.executed, self.limits.ttl));
+            return (!dropped() && !changed()).then_some(for_ttl);
         }
+        let bound = self.limits.staleness_max;
         if tick.epoch == stamp.epoch {
-            return Some((stamp.executed.max(tick.confirmed), self.limits.staleness_max));
+            return Some(Standing { as_of: stamp.executed.max(tick.confirmed), bound, changed: false });
         }
-        if self.dropped_before.load(Ordering::Acquire) > stamp.epoch || tables.iter().any(dropped) {
+        if dropped() || tables.iter().any(|table| table.redefined_at() > stamp.epoch) {
             return None;
         }
         let known = tick.past.iter().rev().find(|(epoch, _)| *epoch == stamp.epoch).map(|(_, confirmed)| *confirmed);
-        Some((stamp.executed.max(known.unwrap_or(stamp.executed)), self.limits.staleness_max))
+        let as_of = stamp.executed.max(known.unwrap_or(stamp.executed));
+        Some(Standing { as_of, bound, changed: changed() })
     }
 
     /// When the database was last looked at, how often its snapshot has moved, and whether that tells everything.

@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Row, Statement};
 
-use super::table::{Look, Table};
+use super::table::{Look, Signature, Table};
 use super::{Freshness, Rule};
 use crate::catalog::Oid;
 
@@ -171,9 +171,7 @@ async fn definitions(client: &Object) -> Result<String, PollError> {
 
 /// Row versions change with every definition and grant; VACUUM and ANALYZE write theirs in place. Heap is 2, and zero is
 /// for what holds no rows.
-const RELATIONS: &str = "SELECT c.oid, pg_catalog.concat_ws(' ', c.xmin, pg_catalog.pg_relation_filenode(c.oid), \
-     pg_catalog.pg_stat_get_tuples_inserted(c.oid), pg_catalog.pg_stat_get_tuples_updated(c.oid), \
-     pg_catalog.pg_stat_get_tuples_deleted(c.oid), \
+const RELATIONS: &str = "SELECT c.oid, pg_catalog.concat_ws(' ', c.xmin, \
      (SELECT pg_catalog.string_agg(a.xmin::pg_catalog.text, ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
         WHERE a.attrelid = c.oid AND a.attnum > 0), \
      (SELECT pg_catalog.string_agg(p.xmin::pg_catalog.text || '/' || p.oid::pg_catalog.text, ',' ORDER BY p.oid) \
@@ -182,6 +180,8 @@ const RELATIONS: &str = "SELECT c.oid, pg_catalog.concat_ws(' ', c.xmin, pg_cata
         FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid), \
      (SELECT pg_catalog.string_agg(i.xmin::pg_catalog.text || '/' || i.inhrelid::pg_catalog.text, ',' ORDER BY i.inhrelid) \
         FROM pg_catalog.pg_inherits i WHERE i.inhparent = c.oid)), \
+     pg_catalog.concat_ws(' ', pg_catalog.pg_relation_filenode(c.oid), pg_catalog.pg_stat_get_tuples_inserted(c.oid), \
+     pg_catalog.pg_stat_get_tuples_updated(c.oid), pg_catalog.pg_stat_get_tuples_deleted(c.oid)), \
      c.relam NOT IN (0, 2) \
      FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)";
 
@@ -208,7 +208,8 @@ async fn relations(client: &Object, tables: &[&Arc<Table>]) -> Result<HashMap<Oi
 fn look_of(row: &Row, writers: &mut HashMap<Oid, Vec<String>>) -> Result<(Oid, Look), PollError> {
     let oid: Oid = row.try_get(0)?;
     let writers = writers.remove(&oid).unwrap_or_default();
-    Ok((oid, Look { signature: row.try_get(1)?, writers, strange: row.try_get(2)? }))
+    let signature = Signature { definition: row.try_get(1)?, rows: row.try_get(2)? };
+    Ok((oid, Look { signature, writers, strange: row.try_get(3)? }))
 }
 
 async fn prepared(client: &Object, sql: &str) -> Result<Statement, PollError> {

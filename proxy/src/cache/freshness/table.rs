@@ -17,6 +17,8 @@ pub struct Table {
     pub oid: Oid,
     /// The epoch that a change was found with.
     changed_at: AtomicU64,
+    /// The epoch that a change of more than rows was found with, or a doubt.
+    redefined_at: AtomicU64,
     /// Nothing can be told of it: it has a storage of its own.
     strange: AtomicBool,
     seen: Mutex<Seen>,
@@ -25,7 +27,7 @@ pub struct Table {
 /// What the last look found of it.
 #[derive(Debug, Default)]
 struct Seen {
-    signature: Option<String>,
+    signature: Option<Signature>,
     /// It was looked at for the first time: whether that was before or after a change that went with it is not known.
     is_first: bool,
     /// The transactions that held a writer's lock on it.
@@ -34,13 +36,25 @@ struct Seen {
 
 impl Table {
     pub(super) fn new(oid: Oid) -> Self {
-        Self { oid, changed_at: AtomicU64::new(0), strange: AtomicBool::new(false), seen: Mutex::default() }
+        Self {
+            oid,
+            changed_at: AtomicU64::new(0),
+            redefined_at: AtomicU64::new(0),
+            strange: AtomicBool::new(false),
+            seen: Mutex::default(),
+        }
     }
 
     /// The epoch that a change was last found with.
     #[must_use]
     pub fn changed_at(&self) -> u64 {
         self.changed_at.load(Ordering::Acquire)
+    }
+
+    /// The epoch that a change of its definition, its grants or its policies was last found with.
+    #[must_use]
+    pub fn redefined_at(&self) -> u64 {
+        self.redefined_at.load(Ordering::Acquire)
     }
 
     pub(super) fn is_strange(&self) -> bool {
@@ -59,10 +73,14 @@ impl Table {
     /// Takes a look; a change, or a doubt about one, counts from `epoch`.
     pub(super) fn look(&self, look: Look, epoch: u64) {
         let mut seen = self.seen.lock();
-        let is_first = seen.signature.is_none();
-        let differs = seen.signature.as_ref().is_some_and(|before| *before != look.signature);
+        let is_first = seen.is_first || seen.signature.is_none();
+        let before = seen.signature.as_ref();
+        let is_redefined = before.is_some_and(|before| before.definition != look.signature.definition);
+        let has_other_rows = before.is_some_and(|before| before.rows != look.signature.rows);
         let ended = seen.writers.iter().any(|writer| !look.writers.contains(writer));
-        if differs || is_first || seen.is_first || ended {
+        if is_first || is_redefined {
+            self.change(epoch);
+        } else if has_other_rows || ended {
             self.changed_at.fetch_max(epoch, Ordering::AcqRel);
         }
         *seen = Seen { signature: Some(look.signature), is_first: false, writers: look.writers };
@@ -80,6 +98,7 @@ impl Table {
 
     /// It is stale whatever it holds.
     pub(super) fn change(&self, epoch: u64) {
+        self.redefined_at.fetch_max(epoch, Ordering::AcqRel);
         self.changed_at.fetch_max(epoch, Ordering::AcqRel);
     }
 }
@@ -87,21 +106,48 @@ impl Table {
 /// What one look finds of a relation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Look {
-    /// Counters, file node, definition, grants, policies.
-    pub(super) signature: String,
+    /// What changes with it.
+    pub(super) signature: Signature,
     /// The transactions that hold a writer's lock on it.
     pub(super) writers: Vec<String>,
     /// It has a storage of its own.
     pub(super) strange: bool,
 }
 
+/// What changes with a relation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signature {
+    /// Columns, grants, policies, rules, children.
+    pub(super) definition: String,
+    /// Counters and file node.
+    pub(super) rows: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn look(signature: &str, writers: &[&str]) -> Look {
+    fn look(rows: &str, writers: &[&str]) -> Look {
         let writers = writers.iter().map(|writer| (*writer).to_owned()).collect();
-        Look { signature: signature.to_owned(), writers, strange: false }
+        let signature = Signature { definition: "one".to_owned(), rows: rows.to_owned() };
+        Look { signature, writers, strange: false }
+    }
+
+    #[test]
+    fn rows_are_told_from_all_else() {
+        let table = Table::new(1);
+        table.first_look(look("a", &[]));
+        table.is_settled();
+        table.look(look("b", &[]), 2);
+        assert_eq!((table.changed_at(), table.redefined_at()), (2, 0));
+        let mut other = look("b", &[]);
+        other.signature.definition = "two".to_owned();
+        table.look(other, 3);
+        assert_eq!((table.changed_at(), table.redefined_at()), (3, 3));
+        // Whether a first look came before or after a change of either kind is not known.
+        let unsure = Table::new(2);
+        unsure.look(look("a", &[]), 4);
+        assert_eq!((unsure.changed_at(), unsure.redefined_at()), (4, 4));
     }
 
     #[test]

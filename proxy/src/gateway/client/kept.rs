@@ -1,6 +1,7 @@
 //! Answers from memory, and keeping what passes from upstream.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
@@ -9,8 +10,8 @@ use tokio::time::Instant;
 
 use super::lease::canceled;
 use super::pump::{OUTPUT_BYTES_HIGH, Progress};
-use super::{Client, End, shutting_down, spare};
-use crate::cache::{Asking, Boarding, Bypass, Cache, Entry, Flight, Found, Key, Landing, Recording, Stamp, admit};
+use super::{Again, Client, End, shutting_down, spare};
+use crate::cache::{Asking, Boarding, Bypass, Cache, Flight, Found, Key, Landing, Recording, Stamp, admit};
 use crate::gateway::bell::{self, Doing};
 use crate::session::{Moment, Parts, Read, Session, Told};
 use crate::sql::Access;
@@ -81,13 +82,9 @@ where
         let deadline = self.waiting_time_max().map(|limit| asked + limit);
         loop {
             let asking = Asking { freshness: &self.database.freshness, asked, staleness_max };
-            if let Found::Hit(entry, as_of) = self.gateway.cache.find(&key, read.wants, &asking) {
-                // Wall 6 holds for answers from memory too: a role that can write by now serves nobody.
-                if self.route.pool.held().is_some() {
-                    return Ok(false);
-                }
-                self.deliver(&entry, as_of, asked);
-                return Ok(true);
+            let found = self.gateway.cache.find(&key, read.wants, &asking);
+            if !matches!(found, Found::Nothing) {
+                return Ok(self.deliver(read, found, asked));
             }
             match self.gateway.cache.board(&key) {
                 Boarding::Leads(ticket) => {
@@ -122,23 +119,41 @@ where
             self.database.freshness.used(asked);
             let staleness_max = self.session.staleness_max();
             let asking = Asking { freshness: &self.database.freshness, asked, staleness_max };
-            let Found::Hit(entry, as_of) = self.gateway.cache.find(&key, read.wants, &asking) else { return };
-            if self.route.pool.held().is_some() {
+            let found = self.gateway.cache.find(&key, read.wants, &asking);
+            spare::furnish(&mut self.output);
+            if !self.deliver(&read, found, asked) {
                 return;
             }
-            spare::furnish(&mut self.output);
-            self.deliver(&entry, as_of, asked);
         }
     }
 
-    fn deliver(&mut self, entry: &Entry, as_of: Instant, asked: Instant) {
+    /// `false`: there is nothing that may be served.
+    fn deliver(&mut self, read: &Read, found: Found, asked: Instant) -> bool {
+        let (entry, as_of, stale) = match found {
+            // Wall 6 holds for answers from memory too: a role that can write by now serves nobody.
+            _ if self.route.pool.held().is_some() => return false,
+            Found::Hit(entry, as_of) => (entry, as_of, false),
+            Found::Stale(entry, as_of) => (entry, as_of, true),
+            Found::Nothing => return false,
+        };
         self.gateway.cache.counters.hit(entry.took);
+        let again = || Again::new(&self.session, read, &entry, (&self.database, &self.route));
+        if stale {
+            self.gateway.cache.counters.stale.increment();
+            let again = again();
+            if let Some(ticket) = again.board(&self.gateway) {
+                let gateway = Arc::clone(&self.gateway);
+                tokio::spawn(async move { again.ask(&gateway, ticket).await });
+            }
+        }
+        self.gateway.hottest.served(&self.gateway, &entry, again);
         let answer = &entry.answer;
         let description = answer.description.as_deref().unwrap_or_default();
         let parts = Parts { description, columns: answer.columns(), rows: answer.rows() };
         let age = asked.saturating_duration_since(as_of);
-        let told = Told::Hit { age, as_of: moment(age) };
+        let told = Told::Hit { age, as_of: moment(age), stale };
         self.session.answer_read(parts, told, &mut self.output);
+        true
     }
 
     /// The key of a read, where it may be answered from memory.
@@ -256,7 +271,7 @@ where
 }
 
 impl Recordings {
-    fn add(&mut self, recording: Recording, session: &Session) {
+    pub(super) fn add(&mut self, recording: Recording, session: &Session) {
         if self.open.is_empty() {
             self.before = (!session.is_waiting()).then(|| session.status());
         }

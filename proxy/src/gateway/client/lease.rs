@@ -148,7 +148,7 @@ where
 }
 
 impl Upstream {
-    fn new(lease: Lease, result: ResultGauge) -> Self {
+    pub(super) fn new(lease: Lease, result: ResultGauge) -> Self {
         let mut output = BytesMut::new();
         spare::furnish(&mut output);
         Self {
@@ -165,7 +165,7 @@ impl Upstream {
         }
     }
 
-    fn replay_settings(&mut self, session: &mut Session) {
+    pub(super) fn replay_settings(&mut self, session: &mut Session) {
         if Arc::ptr_eq(&self.lease.settings, session.settings()) {
             return;
         }
@@ -175,7 +175,7 @@ impl Upstream {
         }
     }
 
-    fn send(&mut self, session: &mut Session) {
+    pub(super) fn send(&mut self, session: &mut Session) {
         while let Some(op) = session.dispatch(&mut self.lease.statements, &mut self.output) {
             self.asked.get_or_insert_with(Instant::now);
             if !op.may_be_repeated() {

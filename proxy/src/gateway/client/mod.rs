@@ -1,5 +1,6 @@
 //! One client's sockets: bytes between the client, its session and the connection that serves it.
 
+mod again;
 mod cancelling;
 mod kept;
 mod lease;
@@ -28,6 +29,7 @@ use crate::wire::frame::{self, Frame, HEADER_BYTES};
 use crate::wire::frontend;
 use crate::wire::sqlstate::SqlState;
 use crate::wire::startup::CancelKey;
+pub(super) use again::Again;
 use cancelling::Cancelling;
 use kept::Recordings;
 use pump::Progress;

@@ -180,7 +180,7 @@ where
 }
 
 impl Upstream {
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while !self.output.is_empty() {
             match Pin::new(&mut self.lease.io).poll_write(cx, &self.output) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -195,7 +195,7 @@ impl Upstream {
         flush(&mut self.lease.io, &mut self.is_unflushed, cx)
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let connection = &mut *self.lease;
         if connection.rx.capacity() - connection.rx.len() < UPSTREAM_READ_BYTES / 4 {
             connection.rx.reserve(UPSTREAM_READ_BYTES);
@@ -207,7 +207,7 @@ impl Upstream {
     }
 
     /// Hands every message that has arrived to the session, and what passes to the client.
-    fn relay(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
+    pub(super) fn relay(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
         let before = output.len();
         self.recordings.begin(before);
         let outcome = self.relay_messages(session, output);
@@ -219,7 +219,7 @@ impl Upstream {
     }
 
     /// Tells the metrics what was answered; `done` when nothing is outstanding any more.
-    fn tell(&mut self, metrics: &Metrics, done: bool) {
+    pub(super) fn tell(&mut self, metrics: &Metrics, done: bool) {
         let Tally { rows, errors } = std::mem::take(&mut self.tally);
         if rows > 0 {
             metrics.rows.add(rows);

@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::told::Told;
 use crate::policy::Permitted;
-use crate::session::Session;
 use crate::session::op::{Answer, Effect, Expect, Op};
 use crate::session::statement::Prepared;
+use crate::session::{Origin, Seed, Session};
 use crate::sql::says_now;
 use crate::wire::backend::{self, TransactionStatus};
 use crate::wire::reader::{Malformed, Reader};
@@ -146,6 +146,37 @@ impl Session {
         self.serves_in_block();
         self.tell(self.batches_answered + 1, told);
         self.ready(self.status, out);
+    }
+
+    /// What a session begins with that repeats what this one reads: its settings as they stand, SET LOCAL too.
+    #[must_use]
+    pub fn origin_as_it_stands(&self) -> Arc<Origin> {
+        let settings = self.confirmed.effective();
+        if settings == self.origin.seed.settings {
+            return Arc::clone(&self.origin);
+        }
+        Arc::new(Origin::from(Seed { settings, ..self.origin.seed.clone() }))
+    }
+
+    /// A session that has nothing to do but to ask once more what `read` asks.
+    #[must_use]
+    pub fn repeating(origin: Arc<Origin>, read: &Read) -> Self {
+        let mut session = Self::new(origin);
+        let (statement, portal) = (|| Arc::clone(&read.statement), String::new);
+        if read.wants.description {
+            session.ops.push_back(Op::DescribeStatement { statement: statement() });
+        }
+        if read.wants.rows {
+            let values = read.values.clone();
+            session.ops.push_back(Op::Bind { statement: statement(), portal: portal(), values, answer: true });
+            if read.wants.columns {
+                session.ops.push_back(Op::DescribePortal { portal: portal(), answer_no_data: true });
+            }
+            let (effect, answer) = (Effect::None, Answer::Whole);
+            session.ops.push_back(Op::Execute { portal: portal(), rows_max: 0, effect, shift: 0, answer });
+        }
+        session.sync();
+        session
     }
 
     /// The batches whose ReadyForQuery has passed.

@@ -12,6 +12,8 @@ pub enum Told {
         age: Duration,
         /// As of when it is what PostgreSQL would have said.
         as_of: Moment,
+        /// Its time was over, and it is asked for again.
+        stale: bool,
     },
     /// From PostgreSQL; it may be kept.
     Miss {
@@ -29,7 +31,10 @@ pub struct Moment(pub Duration);
 impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hit { age, as_of } => write!(f, "hit; age={}ms; as_of={as_of}", age.as_millis()),
+            Self::Hit { age, as_of, stale } => {
+                let stale = if *stale { "; stale" } else { "" };
+                write!(f, "hit; age={}ms; as_of={as_of}{stale}", age.as_millis())
+            }
             Self::Miss { as_of } => write!(f, "miss; age=0ms; as_of={as_of}"),
             Self::Bypass(why) => write!(f, "bypass; reason={why}"),
         }
