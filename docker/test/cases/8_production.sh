@@ -49,6 +49,16 @@ api() {
     has '"anomaly"' "$(fails ask http GET "http://127.0.0.1:$HTTP_PORT/v1/kinds" "$(cat "$work/key")" || true)" && return 1
     tls 'SELECT count(*) FROM insights' insights
 }
+# The SQL door's own login, as docs/setup-docker.md says it.
+door() {
+    printf of-the-test >"$work/stage/docker/secrets/gateway/door_password"
+    chmod 0644 "$work/stage/docker/secrets/gateway/door_password"
+    dc exec -T db psql --username vitrine insights --command "CREATE ROLE door LOGIN NOINHERIT IN ROLE vitrine_sql PASSWORD 'of-the-test'"
+    set_env VITRINE_INSIGHTS_SQL_URL 'postgres://door@db:5432/insights?sslmode=disable&password_file=/etc/vitrine/secrets/door_password'
+    stage up
+    tls 'SELECT count(*) FROM insights' insights
+    has door "$(dc exec -T db psql --username vitrine insights --tuples-only --command "SELECT usename FROM pg_stat_activity")"
+}
 json() {
     local line
     line=$("$DOCKER" logs "$(container vitrine)" 2>&1 | grep '"event"' | head -n 1)
@@ -72,6 +82,7 @@ check "with a role that could write it does not start, and says so" strict
 must "make up" up
 check "clients need TLS" encrypted
 check "the HTTP API and the SQL door need it too" api
+check "the SQL door logs in as a role of its own" door
 check "logs are JSON" json
 check "make reload takes a new user in" reload
 check "make wipe" end
