@@ -36,7 +36,7 @@ near() {
     [ "$(count lost near)" -eq 0 ] && [ "$(count queries near)" -gt 1000 ]
 }
 far() {
-    echo "= $(count queries far) queries, $(count lost far) lost by clients that wait, the longest $(count longest_ms far) ms"
+    echo "= $(count queries far) queries, $(count lost far) lost by clients that wait, $(count turned_away far) connections refused meanwhile, longest $(count longest_ms far) ms"
     cat "$work/far.json"
     [ "$(count lost far)" -eq 0 ]
 }
