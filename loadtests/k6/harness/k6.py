@@ -34,7 +34,7 @@ def programs(options):
 
 def start(program, scene, scenario, environment, out):
     """A running k6. Its notes go to a file beside the summaries."""
-    out = pathlib.Path(out)
+    out = pathlib.Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     notes = out / f"{scenario}.notes"
     notes.unlink(missing_ok=True)
