@@ -79,15 +79,86 @@ fn a_result_ends_at_its_bound_of_rows() {
     client.send(&[raw::execute("", 900), raw::execute("", 900), raw::sync()].concat());
     assert_eq!(told(&client.lines_until_ready(1)).0, 1800);
 
-    // Its transaction is over, and what follows in the batch is skipped.
-    client.query("BEGIN");
+    // What follows in the batch is skipped.
     client.send(&raw::parse("", "SELECT generate_series(1, 1001)", &[]));
     client.send(&[raw::bind_text("", "", &[]), raw::execute("", 0)].concat());
-    client.send(&[raw::parse("", "SELECT 1", &[]), raw::sync()].concat());
+    client.send(&[raw::parse("skipped", "SELECT 1", &[]), raw::sync()].concat());
     let (rows, rest) = told(&client.lines_until_ready(1));
     assert_eq!((rows, rest.last().unwrap().as_str()), (1000, "Ready I"), "{rest:#?}");
     assert_eq!(rest.len(), 4, "{rest:#?}");
-    assert_eq!(client.value("SELECT 'and on'"), "and on");
+    // Its name is free.
+    client.send(&[raw::parse("skipped", "SELECT 'and on'", &[]), raw::bind_text("", "skipped", &[])].concat());
+    client.send(&[raw::execute("", 0), raw::sync()].concat());
+    assert!(client.lines_until_ready(1).contains(&"DataRow and on".to_owned()));
+}
+
+/// As after any other error: the transaction has failed and is the client's to end.
+#[test]
+fn a_result_that_is_too_long_fails_its_transaction() {
+    let stage = Stage::new(&[("VITRINE_LIMITS_RESULT_ROWS_MAX", "1000")]);
+    let failed = |lines: Vec<String>, rows_max: usize| {
+        let (rows, rest) = told(&lines);
+        assert_eq!(rows, rows_max, "{rest:#?}");
+        assert_eq!(rest.iter().filter(|line| line.starts_with("Error ERROR 54000")).count(), 1, "{rest:#?}");
+        assert!(rest.last().unwrap().starts_with("Ready"), "{rest:#?}");
+        rest.last().unwrap().clone()
+    };
+    // One row too many, which the server has sent before anybody can stop it; and many.
+    for last in ["1001", "100000000"] {
+        let mut client = stage.client();
+        let sql = format!("SELECT generate_series(1, {last})");
+        let process = client.value("BEGIN; SELECT pg_backend_pid()");
+        client.query("SAVEPOINT a; SET LOCAL search_path = pg_catalog");
+        assert_eq!(failed(client.query(&sql), 1000), "Ready E");
+        let lines = client.query("SELECT 1");
+        assert!(lines[0].starts_with("Error ERROR 25P02"), "{lines:#?}");
+        // The savepoint is still there.
+        assert_eq!(client.query("ROLLBACK TO a"), ["CommandComplete ROLLBACK", "Ready T"]);
+        assert_eq!(client.value("SHOW search_path"), "\"$user\", public");
+        assert_eq!(client.value("SELECT pg_backend_pid()"), process);
+        // By the extended protocol, with more behind it in the batch.
+        client.send(&[raw::parse("", &sql, &[]), raw::bind_text("", "", &[]), raw::execute("", 0)].concat());
+        client.send(&[raw::parse("b", "SELECT 2", &[]), raw::bind_text("", "b", &[]), raw::execute("", 0)].concat());
+        client.send(&raw::sync());
+        assert_eq!(failed(client.lines_until_ready(1), 1000), "Ready E");
+        // COMMIT rolls back.
+        assert_eq!(client.query("COMMIT"), ["CommandComplete ROLLBACK", "Ready I"]);
+        // The next batch is on its way before the client has heard of it.
+        client.query("BEGIN");
+        client.send(&[raw::query(&sql), raw::query("SELECT 3"), raw::query("ROLLBACK")].concat());
+        assert_eq!(failed(client.lines_until_ready(1), 1000), "Ready E");
+        let lines = client.lines_until_ready(2);
+        assert!(lines[0].starts_with("Error ERROR 25P02") && lines.last().unwrap() == "Ready I", "{lines:#?}");
+        // COPY, several statements, and a cursor, which goes on where it was.
+        client.query("BEGIN");
+        assert_eq!(failed(client.query(&format!("COPY ({sql}) TO STDOUT")), 1000), "Ready E");
+        client.query("ROLLBACK");
+        assert_eq!(failed(client.query(&format!("SELECT 1; {sql}; SELECT 2")), 1001), "Ready I");
+        client.query(&format!("BEGIN; DECLARE c CURSOR FOR {sql}"));
+        assert_eq!(told(&client.query("FETCH 1000 FROM c")).0, 1000);
+        client.query("ROLLBACK");
+        // FETCH makes all of its rows before it sends the first.
+        client.query("BEGIN; DECLARE c CURSOR FOR SELECT generate_series(1, 2000)");
+        assert_eq!(failed(client.query("FETCH ALL FROM c"), 1000), "Ready E");
+        assert_eq!(client.query("ROLLBACK"), ["CommandComplete ROLLBACK", "Ready I"]);
+        assert_eq!(client.value("SELECT 'goes on'"), "goes on");
+        stage.wait_until_nothing_runs();
+    }
+}
+
+/// What was set in the same batch is as PostgreSQL has it afterwards.
+#[test]
+fn settings_before_a_result_that_is_too_long_are_followed() {
+    let stage = Stage::new(&[("VITRINE_LIMITS_RESULT_ROWS_MAX", "10")]);
+    for last in [11, 10_000_000] {
+        let plain = stage.client().value("SHOW application_name");
+        let mut client = stage.client();
+        client.query(&format!("SET application_name = 'before'; SELECT generate_series(1, {last})"));
+        let mine = client.value("SELECT current_setting('application_name')");
+        assert_eq!(client.value("SHOW application_name"), mine);
+        let mut other = stage.client();
+        assert_eq!(other.value("SHOW application_name"), plain);
+    }
 }
 
 #[test]

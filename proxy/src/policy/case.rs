@@ -22,6 +22,8 @@ pub(super) struct Findings {
     pub(super) foreign: bool,
     pub(super) system: bool,
     pub(super) hangs_on_types: bool,
+    /// A setting is assigned a bound value that has to be reviewed.
+    pub(super) by_value: bool,
     pub(super) unsteady: Option<Unsteady>,
 }
 
@@ -101,6 +103,7 @@ impl<'a> Case<'a> {
                 foreign: false,
                 system: false,
                 hangs_on_types: false,
+                by_value: false,
                 unsteady: None,
             },
         }

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::catalog::{Catalog, Function, Operator};
 
 use super::list;
+use super::rule::ReadWrite;
 
 /// The policy that applies when no file says otherwise: `config/policy.toml`.
 pub const DEFAULT: &str = include_str!("../../../config/policy.toml");
@@ -76,6 +77,7 @@ pub struct Policy {
     settings: HashSet<String>,
     custom_settings: HashSet<String>,
     bounds: SettingBounds,
+    read_write: ReadWrite,
 }
 
 impl Policy {
@@ -113,6 +115,10 @@ impl Policy {
 
     pub(super) fn bounds(&self) -> SettingBounds {
         self.bounds
+    }
+
+    pub(super) fn read_write(&self) -> ReadWrite {
+        self.read_write
     }
 
     pub(super) fn allows_function(&self, catalog: &Catalog, function: &Function) -> bool {
@@ -185,6 +191,7 @@ impl Policy {
             settings,
             custom_settings,
             bounds,
+            read_write,
         } = self;
         let mut hasher = DefaultHasher::new();
         let lists = [
@@ -204,7 +211,7 @@ impl Policy {
             sorted.sort_unstable();
             sorted.hash(&mut hasher);
         }
-        bounds.hash(&mut hasher);
+        (bounds, read_write).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -275,6 +282,7 @@ impl Reading<'_> {
             "settings" => &mut policy.settings,
             "custom_settings" => &mut policy.custom_settings,
             "setting_bounds" => return self.bounds(&mut policy.bounds, value),
+            "read_write_transactions" => return self.read_write(&mut policy.read_write, value),
             _ => return self.mistake(span, key, "there is no such key"),
         };
         self.list(list, key, value);
@@ -293,6 +301,14 @@ impl Reading<'_> {
                 Some(fault) => self.mistake(entry.span(), key, &format!("{name:?}: {fault}")),
                 None => drop(list.insert(normal(name))),
             }
+        }
+    }
+
+    fn read_write(&mut self, read_write: &mut ReadWrite, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref().as_str() {
+            Some("refuse") => *read_write = ReadWrite::Refuse,
+            Some("read_only") => *read_write = ReadWrite::ReadOnly,
+            _ => self.mistake(value.span(), "read_write_transactions", "\"refuse\" or \"read_only\" is wanted"),
         }
     }
 
@@ -387,7 +403,7 @@ mod tests {
 
     #[test]
     fn every_mistake_is_found_with_its_line() {
-        let text = "function = []\n\nfunctions = [\"f\", 3,\n  \"app.*\"]\n[setting_bounds]\nwork_mem = 3\nwork_mem_kb_max = -1\n";
+        let text = "function = []\n\nfunctions = [\"f\", 3,\n  \"app.*\"]\nread_write_transactions = \"on\"\n[setting_bounds]\nwork_mem = 3\nwork_mem_kb_max = -1\n";
         let mistakes = Policy::from_toml(text).unwrap_err();
         let found: Vec<(usize, &str)> = mistakes.iter().map(|mistake| (mistake.line, mistake.key.as_str())).collect();
         let expected = [
@@ -395,11 +411,21 @@ mod tests {
             (3, "functions"),
             (3, "functions"),
             (4, "functions"),
-            (6, "setting_bounds.work_mem"),
-            (7, "setting_bounds.work_mem_kb_max"),
+            (5, "read_write_transactions"),
+            (7, "setting_bounds.work_mem"),
+            (8, "setting_bounds.work_mem_kb_max"),
         ];
         assert_eq!(found, expected);
         assert_eq!(Policy::from_toml("a = [").unwrap_err().first().unwrap().line, 1);
+    }
+
+    #[test]
+    fn read_write_has_two_words_and_is_part_of_the_version() {
+        let policy = Policy::from_toml("read_write_transactions = \"read_only\"").unwrap();
+        assert_eq!(policy.read_write(), ReadWrite::ReadOnly);
+        assert_ne!(policy.version(), Policy::built_in().version());
+        let refuse = Policy::from_toml("read_write_transactions = \"refuse\"").unwrap();
+        assert_eq!(refuse.version(), Policy::built_in().version());
     }
 
     #[test]

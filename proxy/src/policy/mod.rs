@@ -16,11 +16,12 @@ mod steady;
 mod store;
 
 use crate::catalog::Catalog;
-use crate::sql::{Access, Denial, Statement};
+use crate::sql::{Access, Denial, SetValue, Statement};
 
 pub use file::{DEFAULT, Mistake, Policy, SettingBounds};
 pub use permitted::Permitted;
 pub use steady::{Unsteadiness, Unsteady};
+pub(crate) use store::is_access_mode;
 
 /// The session that the statement belongs to, as far as names depend on it.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,14 @@ pub fn review(
             permitted.map_err(|denial| Denial { hint: denial.hint.filter(|hint| !hint.contains("policy")), ..denial })
         }
     }
+}
+
+/// Decides on a start-up parameter that is to be a setting of the session, by the rules of SET.
+///
+/// # Errors
+/// Why it cannot be set.
+pub fn review_parameter(name: &str, value: &SetValue, policy: &Policy, access: Access) -> Result<(), Denial> {
+    rule::parameter(policy, access, name, value)
 }
 
 fn permit(mut case: case::Case<'_>) -> Result<Permitted, Denial> {

@@ -115,6 +115,13 @@ impl Permitted {
         self.findings.hangs_on_types
     }
 
+    /// It assigns bound values to settings, by `set_config`, and they are permitted only where the same statement with
+    /// these values in its text is.
+    #[must_use]
+    pub fn reviews_values(&self) -> bool {
+        self.findings.by_value
+    }
+
     /// Version of the policy that permitted it.
     #[must_use]
     pub fn policy_version(&self) -> u64 {

@@ -67,13 +67,13 @@ fn is_of_writing(kind: &Kind) -> bool {
     match kind {
         Kind::Modify { .. } | Kind::CopyFromStdin { .. } => true,
         Kind::Explain { inner, .. } | Kind::Prepare { inner, .. } => is_of_writing(inner),
-        Kind::Begin { modes, .. } | Kind::SetTransaction(modes) | Kind::SetSessionCharacteristics(modes) => {
-            modes.read_write
-        }
         Kind::Select
         | Kind::CopyToStdout
         | Kind::Show { .. }
         | Kind::Set { .. }
+        | Kind::SetTransaction(_)
+        | Kind::SetSessionCharacteristics(_)
+        | Kind::Begin { .. }
         | Kind::Reset { .. }
         | Kind::ResetAll
         | Kind::Commit { .. }
@@ -142,7 +142,7 @@ pub(super) fn setting(access: Access, name: &str) -> Result<(), Denial> {
 }
 
 /// Whether a setting makes transactions read-only or not: in the store a client may choose.
-pub(super) fn is_access_mode(name: &str) -> bool {
+pub(crate) fn is_access_mode(name: &str) -> bool {
     matches!(name, "default_transaction_read_only" | "transaction_read_only")
 }
 

@@ -1,12 +1,64 @@
-//! Values of Bind, where the session itself must know one: `set_config('jit', $1, false)`.
+//! Values of Bind, where the session itself must know one: `set_config('search_path', $1, false)`.
 
 use std::sync::Arc;
 
 use super::dispatch::StatementKey;
 use super::op::{Change, Effect};
-use super::settings::of_text;
+use super::settings::{of_text, quote_literal};
 use super::statement::{Plan, Prepared};
+use super::verdict::Verdicts;
+use super::{Session, Stall, failure};
+use crate::sql::{Assigned, Assignment, SetScope};
+use crate::wire::backend::Report;
 use crate::wire::reader::{Malformed, Reader};
+
+impl Session {
+    /// Reviews what a statement assigns to settings from bound values, each as if it stood in the text. `false` where it
+    /// was refused.
+    pub(super) fn may_assign(
+        &mut self,
+        statement: &Prepared,
+        values: &[u8],
+        verdicts: &dyn Verdicts,
+    ) -> Result<bool, Stall> {
+        let Some(reviewed) = &statement.reviewed else { return Ok(true) };
+        let permitted = reviewed.outcome.iter().flat_map(|permitted| permitted.iter());
+        for permitted in permitted.filter(|permitted| permitted.reviews_values()) {
+            for assignment in &permitted.statement().uses.assignments {
+                let text = match as_literal(assignment, values) {
+                    Ok(Some(text)) => text,
+                    Ok(None) => continue,
+                    Err(report) => {
+                        self.refuse(&report);
+                        return Ok(false);
+                    }
+                };
+                let judged = self.verdict(&text, &[], verdicts)?;
+                if let Err(denial) = &judged.outcome {
+                    // Where it stands in that text says nothing about the client's.
+                    let report = Report { position: None, ..failure::denied(denial, &judged.text) };
+                    self.denied.push(Arc::clone(&judged));
+                    self.refuse(&report);
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The assignment of a bound value as a statement of its own; `None` where its value stands in the text. NULL is refused:
+/// nobody who means the default binds it.
+fn as_literal(assignment: &Assignment, values: &[u8]) -> Result<Option<String>, Report> {
+    let Assigned::Parameter(number) = assignment.value else { return Ok(None) };
+    let bytes = value(values, number).map_err(failure::malformed)?;
+    let bytes = bytes.ok_or_else(|| failure::null_setting(&assignment.name))?;
+    let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or_else(|| failure::malformed(Malformed::InvalidUtf8))?;
+    let (name, text, local) =
+        (quote_literal(&assignment.name), quote_literal(text), assignment.scope == SetScope::Local);
+    Ok(Some(format!("SELECT pg_catalog.set_config({name}, {text}, {local})")))
+}
 
 /// The statement with what its effect takes from the bound values filled in.
 pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepared> {
@@ -53,7 +105,12 @@ pub(super) fn with_values(statement: &Arc<Prepared>, values: &[u8]) -> Arc<Prepa
 fn fill(change: &Change, values: &[u8]) -> Change {
     let Some(number) = change.parameter else { return change.clone() };
     let text = value(values, number).ok().flatten().and_then(|bytes| std::str::from_utf8(bytes).ok());
-    Change { value: text.map(|text| of_text(&change.name, text)), parameter: None, ..change.clone() }
+    Change {
+        value: text.map(|text| of_text(&change.name, text)),
+        parameter: None,
+        beyond_startup: true,
+        ..change.clone()
+    }
 }
 
 /// The bytes bound to `$number`; `None` for NULL.

@@ -65,7 +65,7 @@ pub fn result_too_long(bound: ResultBound) -> Report {
     };
     Report::error(SqlState::PROGRAM_LIMIT_EXCEEDED, "result is too long")
         .detail(detail)
-        .hint("Ask for less, with WHERE, LIMIT or an aggregate; a transaction that was open has ended.")
+        .hint("Ask for less, with WHERE, LIMIT or an aggregate.")
 }
 
 /// What follows the end of a transaction that had moved search_path, in one text: it was reviewed under the path of
@@ -133,6 +133,13 @@ pub fn duplicate_statement(name: &str) -> Report {
 #[must_use]
 pub fn several_statements() -> Report {
     Report::error(SqlState::SYNTAX_ERROR, "cannot insert multiple commands into a prepared statement")
+}
+
+/// `set_config` of a setting that is reviewed by its value, with NULL bound to it.
+#[must_use]
+pub fn null_setting(name: &str) -> Report {
+    let message = format!("parameter \"{name}\" cannot be set to a bound NULL through the gateway");
+    Report::error(SqlState::INSUFFICIENT_PRIVILEGE, message).hint("use RESET")
 }
 
 /// `$1` where nothing can bind it.

@@ -67,6 +67,7 @@ impl Session {
         self.own_block = OwnBlock::None;
         self.block = Block::default();
         self.batch_open = false;
+        self.cut = None;
         self.status = TransactionStatus::Idle;
     }
 
@@ -74,7 +75,7 @@ impl Session {
     fn drop_outstanding(&mut self, report: &Report) -> (Vec<BytesMut>, Ending) {
         // Where the client has the error of the first batch already, nothing more is said in that.
         let (mut batches, mut undone) = (Vec::new(), Vec::new());
-        let mut ending = Ending { answers: BytesMut::new(), over: self.batch_failed };
+        let mut ending = Ending { answers: BytesMut::new(), over: self.batch_failed || self.has_told_cut() };
         for expect in std::mem::take(&mut self.expect) {
             match expect {
                 Expect::Show { name, columns } if !ending.over => self.put_own(name, columns, &mut ending.answers),

@@ -41,6 +41,7 @@ use copy::CopyIn;
 use held::Held;
 use memory::Block;
 use op::{Bound, Expect};
+use relay::Cut;
 use scope::SettingsScope;
 use settings::{Ledger, Settings};
 use simple::OwnBlock;
@@ -158,6 +159,8 @@ pub struct Session {
     ops: VecDeque<Op>,
     expect: VecDeque<Expect>,
     copy_in: CopyIn,
+    /// A result that is kept from the client from here on.
+    cut: Option<Cut>,
     ended: bool,
 }
 
@@ -203,6 +206,7 @@ impl Session {
             ops: VecDeque::new(),
             expect: VecDeque::new(),
             copy_in: CopyIn::default(),
+            cut: None,
             ended: false,
         }
     }

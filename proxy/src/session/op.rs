@@ -181,13 +181,16 @@ pub struct Change {
     pub scope: SetScope,
     /// The value is bound to this parameter, and `value` is not known before Bind.
     pub parameter: Option<u16>,
+    /// Without a value: back to what the connection was born with, past what the client started with. `set_config` with
+    /// NULL does so, as its text goes upstream unchanged.
+    pub beyond_startup: bool,
 }
 
 impl Change {
     /// A change whose value is known.
     #[must_use]
     pub fn new(name: impl Into<String>, value: Option<String>, scope: SetScope) -> Self {
-        Self { name: name.into(), value, scope, parameter: None }
+        Self { name: name.into(), value, scope, parameter: None, beyond_startup: false }
     }
 }
 

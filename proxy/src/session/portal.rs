@@ -342,7 +342,10 @@ pub(super) fn apply(ledger: &mut Ledger, effect: &Effect) {
     match effect {
         Effect::Set(changes) => {
             for change in changes {
-                ledger.set(&change.name, change.value.as_deref(), change.scope);
+                match change.value.as_deref() {
+                    None if change.beyond_startup => ledger.unset(&change.name, change.scope),
+                    value => ledger.set(&change.name, value, change.scope),
+                }
             }
         }
         Effect::EndTransaction { commit: true, .. } => ledger.commit(),

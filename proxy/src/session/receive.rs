@@ -174,14 +174,6 @@ impl Session {
         Ok(prepared)
     }
 
-    fn remember_statement(&mut self, name: &str, prepared: Arc<Prepared>) {
-        match prepared.plan {
-            Plan::Upstream => self.ops.push_back(Op::Parse { statement: Arc::clone(&prepared), answer: true }),
-            Plan::Empty | Plan::Local(_) => self.local(backend::PARSE_COMPLETE),
-        }
-        self.assign_statement(name, Some(prepared));
-    }
-
     fn bind(&mut self, portal: &str, name: &str, values: Bytes, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let Some(prepared) = self.statement(name) else {
             self.refuse(&failure::no_such_statement(name));
@@ -198,6 +190,9 @@ impl Session {
             return Ok(());
         }
         let statement = self.ending(prepared);
+        if !self.may_assign(&statement, &values, verdicts)? {
+            return Ok(());
+        }
         let prepared = bound::with_values(&statement, &values);
         self.own_up(&prepared);
         match prepared.plan {
@@ -310,10 +305,6 @@ impl Session {
         self.remembered_count += u64::from(!fresh);
         self.permitted_count += u64::from(reviewed.outcome.is_ok());
         Ok(reviewed)
-    }
-
-    pub(super) fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
-        if name.is_empty() { self.unnamed.clone() } else { self.named.get(name).cloned() }
     }
 
     /// One permitted statement of a reviewed text, made ready for the upstream.

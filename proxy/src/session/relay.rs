@@ -1,11 +1,15 @@
 //! Backend messages from the upstream.
 
+mod cut;
+
+pub(super) use cut::Cut;
+
 use bytes::BytesMut;
 
 use super::dispatch::ServerStatements;
 use super::fault::{Relay, UpstreamFault};
 use super::memory::Block;
-use super::op::{Answer, Effect, Expect, Op};
+use super::op::{Answer, Effect, Expect, Op, Undo};
 use super::{Session, failure, portal, settings};
 use crate::wire::backend::{self, Fields, TransactionStatus};
 use crate::wire::sqlstate::SqlState;
@@ -23,6 +27,9 @@ impl Session {
             let relay = self.relay_replay(tag, body);
             self.deliver_local(out);
             return relay;
+        }
+        if self.cut.is_some() {
+            return self.relay_cut((tag, body), statements, out);
         }
         let relay = match tag {
             b'N' => Relay::Forward,
@@ -221,14 +228,19 @@ impl Session {
             }
         }
         if end.is_none() {
-            // The Sync has not been sent yet: what comes before it is skipped here too.
-            let queued_sync = self.ops.iter().position(|op| matches!(op, Op::Sync));
-            self.skipping = queued_sync.is_none();
-            let skipped = self.ops.drain(..queued_sync.unwrap_or(self.ops.len()));
-            undone.extend(skipped.filter_map(|op| if let Op::Undo(undo) = op { Some(undo) } else { None }));
+            undone.extend(self.skip_queued());
         }
         self.copy_ends();
         self.undo(undone);
+    }
+
+    /// The batch failed and its Sync has not been sent yet: what comes before it is skipped here too. Returns what was
+    /// taken for granted in it.
+    fn skip_queued(&mut self) -> Vec<Undo> {
+        let queued_sync = self.ops.iter().position(|op| matches!(op, Op::Sync));
+        self.skipping = queued_sync.is_none();
+        let skipped = self.ops.drain(..queued_sync.unwrap_or(self.ops.len()));
+        skipped.filter_map(|op| if let Op::Undo(undo) = op { Some(undo) } else { None }).collect()
     }
 
     /// The end of a transaction decides which of its cursors WITH HOLD live on.

@@ -63,7 +63,7 @@ impl<'a> Path<'a> {
         for assignment in statement.uses.assignments.iter().filter(|one| one.name == "search_path") {
             match &assignment.value {
                 Assigned::Text(text) => self.moves(split_names(text)),
-                Assigned::Default | Assigned::Parameter(_) => self.moves(self.scope.reset_path().to_vec()),
+                Assigned::Default | Assigned::Parameter(_) => self.moves(self.scope.born_path().to_vec()),
             }
         }
         match &statement.kind {

@@ -19,6 +19,8 @@ pub struct SettingsScope {
     search_path: Vec<String>,
     /// What RESET search_path returns to.
     reset_path: Vec<String>,
+    /// What `set_config` with NULL returns to: that of the role.
+    born_path: Vec<String>,
     /// Whether the end of the transaction, however it ends, leaves the search_path as it is.
     is_settled: bool,
     settings: Settings,
@@ -54,6 +56,7 @@ impl SettingsScope {
             search_path,
             hash,
             reset_path: path(ledger.startup()),
+            born_path: split_names(default_path),
             is_settled: ledger.is_settled(SEARCH_PATH),
             settings: meaningful(&settings),
         }
@@ -71,6 +74,12 @@ impl SettingsScope {
         &self.reset_path
     }
 
+    /// What `set_config` with NULL returns to.
+    #[must_use]
+    pub fn born_path(&self) -> &[String] {
+        &self.born_path
+    }
+
     /// Whether the end of the transaction, however it ends, leaves the search_path as it is.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -81,7 +90,12 @@ impl SettingsScope {
     #[must_use]
     pub(super) fn bytes(&self) -> usize {
         let settings = self.settings.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
-        let paths = self.search_path.iter().chain(&self.reset_path).map(|name| name.len() + size_of::<String>());
+        let paths = self
+            .search_path
+            .iter()
+            .chain(&self.reset_path)
+            .chain(&self.born_path)
+            .map(|name| name.len() + size_of::<String>());
         settings + paths.sum::<usize>()
     }
 

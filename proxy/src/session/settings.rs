@@ -185,6 +185,15 @@ impl Ledger {
             Some(value) => Some(value.to_owned()),
             None => self.startup.get(name).cloned(),
         };
+        self.put(name, value, scope);
+    }
+
+    /// `set_config` with NULL: back to what the connection was born with.
+    pub fn unset(&mut self, name: &str, scope: SetScope) {
+        self.put(name, None, scope);
+    }
+
+    fn put(&mut self, name: &str, value: Option<String>, scope: SetScope) {
         match scope {
             SetScope::Session => {
                 assign(&mut self.session, name, value);
@@ -302,6 +311,18 @@ mod tests {
     fn reset_returns_to_the_start_up_value() {
         let mut ledger = ledger();
         ledger.set("timezone", Some("'Asia/Tokyo'"), SetScope::Session);
+        ledger.set("timezone", None, SetScope::Session);
+        assert_eq!(ledger.session().get("timezone").map(String::as_str), Some("'UTC'"));
+    }
+
+    #[test]
+    fn unset_goes_below_the_start_up_value() {
+        let mut ledger = ledger();
+        ledger.unset("timezone", SetScope::Local);
+        assert_eq!(ledger.effective().get("timezone"), None);
+        assert!(!ledger.is_settled("timezone"));
+        ledger.unset("timezone", SetScope::Session);
+        assert_eq!(ledger.session().get("timezone"), None);
         ledger.set("timezone", None, SetScope::Session);
         assert_eq!(ledger.session().get("timezone").map(String::as_str), Some("'UTC'"));
     }

@@ -97,13 +97,13 @@ pub enum SetValue {
     List(Vec<String>),
 }
 
-/// Transaction modes of BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS. READ WRITE gets this far for the insight
-/// store alone.
+/// Transaction modes of BEGIN, SET TRANSACTION and SET SESSION CHARACTERISTICS.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TransactionModes {
     pub isolation: Option<IsolationLevel>,
     pub read_only: bool,
-    pub read_write: bool,
+    /// Where READ WRITE stands. The policy decides on it; to a customer database the words never go.
+    pub read_write: Option<usize>,
     pub deferrable: Option<bool>,
     /// SET TRANSACTION SNAPSHOT 'id'.
     pub snapshot: Option<String>,

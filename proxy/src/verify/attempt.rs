@@ -84,7 +84,8 @@ pub enum Outcome {
 /// Tries an attack over one protocol, in a session of its own.
 pub async fn attempt(way: &Way, attack: &Attack, protocol: Protocol) -> Outcome {
     let tried = match &attack.moves {
-        Move::Steps(steps) => in_steps(way, steps, protocol).await,
+        Move::Steps(steps) => in_steps(way, steps, protocol).await.map(|(_, answer)| answer),
+        Move::Mode(steps) => return moded(way, steps, protocol).await.unwrap_or_else(broken),
         Move::Probe { expected, steps, elsewhere } => {
             return probed(way, steps, *elsewhere, protocol).await.map_or_else(broken, |answer| held(expected, answer));
         }
@@ -99,7 +100,7 @@ pub async fn attempt(way: &Way, attack: &Attack, protocol: Protocol) -> Outcome 
 }
 
 /// The steps of one session; the first refusal ends it.
-async fn in_steps(way: &Way, steps: &[String], protocol: Protocol) -> Result<Answer, LineError> {
+async fn in_steps(way: &Way, steps: &[String], protocol: Protocol) -> Result<(Line, Answer), LineError> {
     let mut line = way.open(&[]).await?;
     let mut answer = Answer::default();
     for (index, step) in steps.iter().enumerate() {
@@ -109,7 +110,22 @@ async fn in_steps(way: &Way, steps: &[String], protocol: Protocol) -> Result<Ans
             break;
         }
     }
-    Ok(answer)
+    Ok((line, answer))
+}
+
+/// What the session says of itself after steps that ask to write, where none was refused.
+async fn moded(way: &Way, steps: &[String], protocol: Protocol) -> Result<Outcome, LineError> {
+    let (mut line, answer) = in_steps(way, steps, protocol).await?;
+    if answer.refusal.is_some() || answer.copy_in || answer.closed {
+        return Ok(judged(&answer));
+    }
+    for question in ["SHOW transaction_read_only", "SHOW default_transaction_read_only"] {
+        let said = say(&mut line, question, Protocol::Simple, true).await?;
+        if said.value.as_deref() != Some("on") || said.refusal.is_some() {
+            return Ok(Outcome::GotThrough { why: format!("{question} answers {:?}", said.value) });
+        }
+    }
+    Ok(Outcome::WithoutEffect { answer: "the words passed, and the session is read-only".to_owned() })
 }
 
 /// Sends one statement; `last` of its session.

@@ -6,6 +6,7 @@
 //! | `== name` | the family of what follows |
 //! | `SQL` | must be refused, in a simple query and over the extended protocol in three ways |
 //! | `SQL ==> SQL` | steps of one session, of which one must be refused |
+//! | `@mode SQL ==> SQL` | must be refused, or leave the session as read-only as it was: a policy may let the words pass |
 //! | `@probe VALUE SQL ==> SQL` | whatever becomes of the other steps, the last must answer `VALUE` |
 //! | `@leak VALUE SQL ==> SQL` | the same, the last step in another session |
 //! | `@startup name=value` | a start-up parameter; the login must be refused |
@@ -39,6 +40,8 @@ pub struct Attack {
 pub enum Move {
     /// Statements, one after the other.
     Steps(Vec<String>),
+    /// The same, of READ WRITE: the words may pass where they have no meaning.
+    Mode(Vec<String>),
     /// Statements, and what the last must answer.
     Probe {
         /// The answer of a session that the attack did not change.
@@ -135,6 +138,7 @@ fn moves(line: &str) -> Result<Move, String> {
             let (name, value) = rest.split_once('=').ok_or("no value")?;
             Ok(Move::Startup { name: name.to_owned(), value: value.to_owned() })
         }
+        "mode" => Ok(Move::Mode(steps(rest)?)),
         "pipeline" => Ok(Move::Pipeline(steps(rest)?)),
         "types" => {
             let (types, sql) = rest.split_once(' ').ok_or("no statement")?;
@@ -209,7 +213,9 @@ impl Attack {
             Move::Steps(steps) if steps.last().is_some_and(|step| step.contains("EXECUTE ")) => {
                 &[Protocol::Simple, Protocol::Extended, Protocol::Prepared]
             }
-            Move::Steps(_) => &[Protocol::Simple, Protocol::Extended, Protocol::Prepared, Protocol::BindOnly],
+            Move::Steps(_) | Move::Mode(_) => {
+                &[Protocol::Simple, Protocol::Extended, Protocol::Prepared, Protocol::BindOnly]
+            }
             Move::Probe { .. } => &[Protocol::Simple, Protocol::Extended],
             Move::Startup { .. } | Move::Frames(_) => &[Protocol::Raw],
             Move::Pipeline(_) | Move::Types(..) => &[Protocol::Extended],

@@ -12,7 +12,7 @@ use super::result_gauge::ResultGauge;
 use super::{Client, End, Tally, Upstream, shutting_down, spare};
 use crate::gateway::bell::{self, Doing};
 use crate::session::settings::replay;
-use crate::session::{Op, Session, UpstreamFault, failure};
+use crate::session::{Op, ResultBound, Session, UpstreamFault, failure};
 use crate::sql::Access;
 use crate::upstream::{Lease, PoolError};
 use crate::wire::backend::{Report, Severity, TransactionStatus};
@@ -115,10 +115,7 @@ where
 
     pub(super) fn upstream_failed(&mut self, fault: Fault) -> Result<(), End> {
         if let Fault::Protocol(UpstreamFault::ResultTooLong(bound)) = fault {
-            // The server would go on with what nobody reads.
-            self.abandon_upstream();
-            self.session.upstream_gone(&failure::result_too_long(bound), &mut self.output);
-            return Ok(());
+            return self.cut_result(bound);
         }
         let Some(upstream) = self.upstream.take() else { return Ok(()) };
         // What is to be cancelled is not run again.
@@ -147,6 +144,29 @@ where
     }
 }
 
+impl<S> Client<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    /// The result that is being answered is longer than what passes: the client sees no more of it, and the server is
+    /// asked to go no further.
+    fn cut_result(&mut self, bound: ResultBound) -> Result<(), End> {
+        self.session.cut(failure::result_too_long(bound));
+        let Some(upstream) = &mut self.upstream else { return Ok(()) };
+        upstream.recordings = Recordings::default();
+        upstream.repeatable = None;
+        // What has arrived already, and may be all that comes.
+        let outcome = upstream.relay(&mut self.session, &mut self.output);
+        if self.session.is_cut() {
+            self.cancel();
+        }
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(fault) => self.upstream_failed(Fault::Protocol(fault)),
+        }
+    }
+}
+
 impl Upstream {
     pub(super) fn new(lease: Lease, result: ResultGauge) -> Self {
         let mut output = BytesMut::new();
@@ -159,6 +179,7 @@ impl Upstream {
             output,
             is_unflushed: false,
             passing: 0,
+            is_dropping: false,
             repeatable: Some(Vec::with_capacity(STEPS)),
             tally: Tally::default(),
             recordings: Recordings::default(),

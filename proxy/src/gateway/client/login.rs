@@ -15,7 +15,7 @@ use crate::policy;
 use crate::session::own;
 use crate::session::settings::{Settings, quote_literal, replay, right_side};
 use crate::session::{Seed, Session, failure};
-use crate::sql::{Access, Kind, SetScope, SetValue, Statement, Uses};
+use crate::sql::{Access, SetValue};
 use crate::upstream::Connection;
 use crate::wire::backend::{self, Fields, Report, Severity, TransactionStatus};
 use crate::wire::frame;
@@ -142,7 +142,7 @@ impl Arrival<'_> {
         fresh: Arc<Greeting>,
     ) -> Result<Arc<Beginning>, Box<Report>> {
         let versions = database.versions();
-        let mut settings = self.settings(database, route, &fresh)?;
+        let mut settings = self.settings(database, route)?;
         if route.access() == Access::Store {
             // Who writes, for its histories: replayed with the client's settings on whichever connection serves it.
             settings.insert(ACTOR.to_owned(), quote_literal(self.user));
@@ -189,25 +189,15 @@ impl Arrival<'_> {
     }
 
     /// The start-up parameters, each reviewed as the SET it stands for.
-    fn settings(&self, database: &Database, route: &Route, greeting: &Greeting) -> Result<Settings, Box<Report>> {
+    fn settings(&self, database: &Database, route: &Route) -> Result<Settings, Box<Report>> {
         let mut settings = Settings::new();
-        let (catalog, rules) = (database.catalog.current(), database.policy.load());
-        let path = crate::session::scope::split_names(&greeting.facts.search_path);
-        let scope = policy::Scope {
-            search_path: &path,
-            role: &greeting.facts.role,
-            database: &database.name,
-            access: route.access(),
-            parameter_types: &[],
-        };
+        let rules = database.policy.load();
         for (name, value) in self.parameters {
             let name = name.to_lowercase();
             let values =
                 if name == "search_path" { crate::session::scope::split_names(value) } else { vec![value.clone()] };
             let value = SetValue::List(values);
-            let kind = Kind::Set { name: name.clone(), scope: SetScope::Session, value: value.clone() };
-            let statement = Statement { kind, span: 0..0, uses: Uses::default() };
-            policy::review(&statement, "", &catalog, &rules, &scope)
+            policy::review_parameter(&name, &value, &rules, route.access())
                 .map_err(|denial| Box::new(Report { position: None, ..failure::denied(&denial, "") }))?;
             if let Some(value) = right_side(&value) {
                 settings.insert(name, value);

@@ -122,6 +122,8 @@ struct Upstream {
     is_unflushed: bool,
     /// Bytes of a long row that still pass.
     passing: usize,
+    /// They do not pass: they are thrown away.
+    is_dropping: bool,
     /// What was sent since the lease began and nothing of which was answered; `None` once it cannot be repeated.
     repeatable: Option<Vec<Op>>,
     /// Since when an answer is outstanding.

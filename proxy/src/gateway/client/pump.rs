@@ -236,21 +236,28 @@ impl Upstream {
     fn relay_messages(&mut self, session: &mut Session, output: &mut BytesMut) -> Result<(), UpstreamFault> {
         let connection = &mut *self.lease;
         let rx = &mut connection.rx;
-        let mut run = Run { start: 0, end: self.passing.min(rx.len()) };
-        self.passing -= run.end;
+        let carried = self.passing.min(rx.len());
+        self.passing -= carried;
+        let mut run = Run { start: if self.is_dropping { carried } else { 0 }, end: carried };
         let mut made_here = BytesMut::new();
         while let Some(rest) = rx.get(run.end..).filter(|_| self.passing == 0) {
             let header = frame::header(rest).map_err(|_| UpstreamFault::OutOfPlace(0))?;
             let Some(header) = header else { break };
             let total = HEADER_BYTES + header.body_bytes;
             if matches!(header.tag, b'D' | b'd') && session.passes_rows() {
-                if let Err(bound) = self.result.row(total) {
-                    run.pass(rx, output);
-                    return Err(UpstreamFault::ResultTooLong(bound));
-                }
-                self.tally.rows += u64::from(header.tag == b'D');
                 let here = total.min(rest.len());
-                run.end += here;
+                self.is_dropping = session.is_cut();
+                if self.is_dropping {
+                    run.pass(rx, output);
+                    run.skip(here);
+                } else if let Err(bound) = self.result.row(total) {
+                    run.pass(rx, output);
+                    rx.advance(run.end);
+                    return Err(UpstreamFault::ResultTooLong(bound));
+                } else {
+                    self.tally.rows += u64::from(header.tag == b'D');
+                    run.end += here;
+                }
                 self.passing = total - here;
                 continue;
             }

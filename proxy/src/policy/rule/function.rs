@@ -77,10 +77,10 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
     for (place, function) in candidates.iter().enumerate() {
         if let Err(reason) = judge(case.catalog, case.policy, function) {
             if is_assignment(function, case) {
-                let assignments = &case.statement.uses.assignments;
-                assignments
-                    .iter()
-                    .try_for_each(|one| assigned(rules(case), one).map_err(|denial| denial.at(call.position)))?;
+                for one in &case.statement.uses.assignments {
+                    let by_value = assigned(rules(case), one, case.scope.parameter_types);
+                    case.findings.by_value |= by_value.map_err(|denial| denial.at(call.position))?;
+                }
                 case.calls(function);
                 continue;
             }

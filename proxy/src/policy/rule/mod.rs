@@ -14,7 +14,8 @@ pub(super) use attribute::attributes;
 pub(super) use function::functions;
 pub(super) use operator::operators;
 pub(super) use relation::relations;
-pub(super) use setting::kind;
+pub(super) use setting::{kind, parameter};
+pub(in crate::policy) use transaction::ReadWrite;
 pub(super) use types::{implied, types};
 
 use crate::sql::{Denial, Rule};

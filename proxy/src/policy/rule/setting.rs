@@ -7,12 +7,26 @@ use crate::policy::{Policy, SettingBounds, store};
 use crate::sql::{Access, Assigned, Assignment, Denial, Kind, Rule, SetValue};
 use crate::wire::sqlstate::SqlState;
 
-use super::transaction::modes;
+use super::transaction::{modes, passes_without_meaning};
 
 /// Reviews what kind of statement it is. Kinds that could write never become a `Statement`.
 pub(in crate::policy) fn kind(case: &Case<'_>) -> Result<(), Denial> {
     let rules = Rules { policy: case.policy, access: case.scope.access };
-    of_kind(rules, &case.statement.kind).map_err(|denial| denial.at(case.statement.span.start))
+    of_kind(rules, &case.statement.kind).map_err(|denial| {
+        let position = denial.position.unwrap_or(case.statement.span.start);
+        denial.at(position)
+    })
+}
+
+/// Reviews a setting of a start-up packet. Nothing is written in place of what stands there, so READ WRITE is refused
+/// whatever the policy says.
+pub(in crate::policy) fn parameter(
+    policy: &Policy,
+    access: Access,
+    name: &str,
+    value: &SetValue,
+) -> Result<(), Denial> {
+    set(Rules { policy, access }, name, value)
 }
 
 /// What settings are held against.
@@ -24,10 +38,11 @@ pub(super) struct Rules<'a> {
 
 fn of_kind(rules: Rules<'_>, kind: &Kind) -> Result<(), Denial> {
     match kind {
+        Kind::Set { name, scope: _, value } if passes_without_meaning(rules, name, value) => Ok(()),
         Kind::Set { name, scope: _, value } => set(rules, name, value),
         Kind::Reset { name } => set(rules, name, &SetValue::Default),
-        Kind::SetTransaction(asked) | Kind::SetSessionCharacteristics(asked) => modes(asked),
-        Kind::Begin { start: _, modes: asked } => modes(asked),
+        Kind::SetTransaction(asked) | Kind::SetSessionCharacteristics(asked) => modes(rules, asked),
+        Kind::Begin { start: _, modes: asked } => modes(rules, asked),
         Kind::Explain { analyze, generic_plan: _, costs, inner } => {
             store::explain(rules.access, *analyze, *costs)?;
             of_kind(rules, inner)
@@ -55,29 +70,40 @@ fn of_kind(rules: Rules<'_>, kind: &Kind) -> Result<(), Denial> {
     }
 }
 
-/// Reviews what `set_config` assigns, by the rules of SET. A value that is bound later is permitted only where every
-/// value is harmless and none changes what names mean.
-pub(super) fn assigned(rules: Rules<'_>, assignment: &Assignment) -> Result<(), Denial> {
+/// Reviews what `set_config` assigns, by the rules of SET. Returns whether a value that is bound later has to be reviewed
+/// then: it need not where every value is harmless and none changes what names mean.
+pub(super) fn assigned(rules: Rules<'_>, assignment: &Assignment, types: &[u32]) -> Result<bool, Denial> {
     store::setting(rules.access, &assignment.name)?;
     if assignment.name.starts_with("vitrine.") {
         let message = format!("parameter \"{}\" cannot be set by set_config", assignment.name);
         return Err(Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message).hint("use SET"));
     }
     match &assignment.value {
-        Assigned::Default => set(rules, &assignment.name, &SetValue::Default),
-        Assigned::Text(text) => set(rules, &assignment.name, &SetValue::List(vec![text.clone()])),
-        Assigned::Parameter(_)
-            if assignment.name != "search_path" && check_of(&assignment.name) == Some(Check::Any) =>
-        {
-            Ok(())
-        }
-        Assigned::Parameter(_) => {
-            let message =
-                format!("parameter \"{}\" cannot be set to a bound value through the gateway", assignment.name);
-            let denial = Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message);
-            Err(denial.hint("write the value in the statement, or use SET"))
-        }
+        Assigned::Default => set(rules, &assignment.name, &SetValue::Default).map(|()| false),
+        Assigned::Text(text) => set(rules, &assignment.name, &SetValue::List(vec![text.clone()])).map(|()| false),
+        Assigned::Parameter(number) => match check_of(&assignment.name) {
+            Some(Check::Any) if assignment.name != "search_path" => Ok(false),
+            Some(_) if is_text(types, *number) => Ok(true),
+            Some(_) => Err(bound(&assignment.name).hint("declare the parameter as text, or write the value out")),
+            // Not listed: the policy names it, whatever its value, or it is refused.
+            None => set(rules, &assignment.name, &SetValue::List(Vec::new())).map(|()| false),
+        },
     }
+}
+
+fn bound(name: &str) -> Denial {
+    let message = format!("parameter \"{name}\" cannot be set to a bound value of that type through the gateway");
+    Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message)
+}
+
+/// Whether what is bound to `$number` is the text that `set_config` is given: of a type that is turned into text on the
+/// way, another text could come.
+fn is_text(types: &[u32], number: u16) -> bool {
+    const UNSAID: u32 = 0;
+    const TEXT: u32 = 25;
+    const VARCHAR: u32 = 1043;
+    let declared = usize::from(number).checked_sub(1).and_then(|index| types.get(index));
+    declared.is_none_or(|declared| matches!(*declared, UNSAID | TEXT | VARCHAR))
 }
 
 fn set(rules: Rules<'_>, name: &str, value: &SetValue) -> Result<(), Denial> {

@@ -1,11 +1,13 @@
 //! What each kind of statement means to the session: who carries it out, what it changes, what it returns.
 
 use super::{LocalCommand, Plan};
-use crate::policy::Permitted;
+use crate::policy::{Permitted, is_access_mode};
 use crate::session::memory::own;
 use crate::session::op::{Change, Effect, Isolation};
 use crate::session::settings;
-use crate::sql::{Access, Assigned, Assignment, DiscardTarget, IsolationLevel, Kind, SetScope, TransactionModes, Uses};
+use crate::sql::{
+    Access, Assigned, Assignment, DiscardTarget, IsolationLevel, Kind, SetScope, SetValue, TransactionModes, Uses,
+};
 
 /// Who carries a kind out.
 #[must_use]
@@ -47,6 +49,10 @@ pub(in crate::session) fn plan(kind: &Kind) -> Plan {
 pub(in crate::session) fn effect(kind: &Kind, uses: &Uses, access: Access) -> Effect {
     match kind {
         Kind::Set { name, .. } | Kind::Reset { name } if own::is_own(name) => Effect::None,
+        // It is on already, and stays on: see `rewritten`.
+        Kind::Set { name, value: SetValue::List(_), .. } if access == Access::Read && is_access_mode(name) => {
+            Effect::None
+        }
         Kind::Set { name, scope, value } => one_change(name, settings::right_side(value), *scope),
         Kind::Reset { name } => one_change(name, None, SetScope::Session),
         Kind::SetSessionCharacteristics(modes) => Effect::Set(characteristics(modes, access)),
@@ -60,7 +66,7 @@ pub(in crate::session) fn effect(kind: &Kind, uses: &Uses, access: Access) -> Ef
         Kind::Prepare { name, .. } => Effect::SqlPrepare(name.clone()),
         Kind::Select if !uses.assignments.is_empty() => Effect::Set(uses.assignments.iter().map(assigned).collect()),
         Kind::CopyFromStdin { .. } => Effect::CopyIn,
-        Kind::Begin { modes, .. } | Kind::SetTransaction(modes) => Effect::Isolation(isolation(modes)),
+        Kind::Begin { modes, .. } | Kind::SetTransaction(modes) => Effect::Isolation(isolation(modes, access)),
         Kind::Select
         | Kind::Modify { .. }
         | Kind::Explain { .. }
@@ -77,9 +83,11 @@ pub(in crate::session) fn effect(kind: &Kind, uses: &Uses, access: Access) -> Ef
 }
 
 /// READ UNCOMMITTED is READ COMMITTED to PostgreSQL.
-fn isolation(modes: &TransactionModes) -> Isolation {
+fn isolation(modes: &TransactionModes, access: Access) -> Isolation {
     match modes.isolation {
-        _ if modes.read_write || modes.snapshot.is_some() => Isolation::Other,
+        _ if modes.snapshot.is_some() => Isolation::Other,
+        // Elsewhere the words have no meaning.
+        _ if modes.read_write.is_some() && access == Access::Store => Isolation::Other,
         Some(IsolationLevel::ReadUncommitted | IsolationLevel::ReadCommitted) => Isolation::ReadCommitted,
         Some(IsolationLevel::RepeatableRead | IsolationLevel::Serializable) => Isolation::Other,
         None => Isolation::Unsaid,
@@ -94,7 +102,7 @@ fn assigned(assignment: &Assignment) -> Change {
     let Assignment { name, value, scope } = assignment;
     let change = |value| Change::new(name.as_str(), value, *scope);
     match value {
-        Assigned::Default => change(None),
+        Assigned::Default => Change { beyond_startup: true, ..change(None) },
         Assigned::Text(text) => change(Some(settings::of_text(name, text))),
         Assigned::Parameter(number) => Change { parameter: Some(*number), ..change(None) },
     }
@@ -110,7 +118,7 @@ fn characteristics(modes: &TransactionModes, access: Access) -> Vec<Change> {
         change("default_transaction_isolation", super::isolation_words(isolation));
     }
     // Everywhere else transactions are read-only, whatever is said.
-    if access == Access::Store && (modes.read_only || modes.read_write) {
+    if access == Access::Store && (modes.read_only || modes.read_write.is_some()) {
         change("default_transaction_read_only", if modes.read_only { "on" } else { "off" });
     }
     if let Some(deferrable) = modes.deferrable {

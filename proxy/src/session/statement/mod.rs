@@ -1,6 +1,7 @@
 //! A prepared statement as the session holds it: the text that goes upstream and how it is carried out.
 
 mod kind;
+mod named;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::dispatch::StatementKey;
 use super::op::{Answer, Effect, Op, Undo};
 use super::settings::{Settings, quote_setting};
 use super::verdict::Reviewed;
-use crate::policy::Permitted;
+use crate::policy::{Permitted, is_access_mode};
 use crate::sql::{Access, IsolationLevel, Kind, SetScope, SetValue, TransactionModes};
 
 /// A statement the client prepared, or one statement of a simple query.
@@ -95,7 +96,8 @@ pub enum LocalCommand {
 }
 
 /// The text that goes upstream in place of the client's, where they differ: to a customer database every BEGIN goes out
-/// READ ONLY (wall 5), and RESET returns to what the client started with.
+/// READ ONLY (wall 5), READ WRITE does not in any spelling, whatever the policy let pass, and RESET returns to what the
+/// client started with.
 #[must_use]
 pub(super) fn rewritten(kind: &Kind, access: Access, startup: &Settings) -> Option<String> {
     match kind {
@@ -104,6 +106,15 @@ pub(super) fn rewritten(kind: &Kind, access: Access, startup: &Settings) -> Opti
         }
         Kind::Reset { name } => startup.get(name).map(|value| restored(name, SetScope::Session, value)),
         Kind::Begin { start, modes } if access == Access::Read => Some(begin(*start, modes)),
+        Kind::SetTransaction(asked) if access == Access::Read && asked.read_write.is_some() => {
+            Some(format!("SET TRANSACTION{}", modes(asked)))
+        }
+        Kind::SetSessionCharacteristics(asked) if access == Access::Read && asked.read_write.is_some() => {
+            Some(format!("SET SESSION CHARACTERISTICS AS TRANSACTION{}", modes(asked)))
+        }
+        Kind::Set { name, scope, value: SetValue::List(_) } if access == Access::Read && is_access_mode(name) => {
+            Some(restored(name, *scope, "on"))
+        }
         Kind::Begin { .. }
         | Kind::Modify { .. }
         | Kind::CopyFromStdin { .. }
@@ -148,8 +159,13 @@ pub(super) fn own_tag(kind: &Kind, startup: &Settings) -> Option<&'static str> {
     None
 }
 
-fn begin(start: bool, modes: &TransactionModes) -> String {
-    let mut sql = String::from(if start { "START TRANSACTION" } else { "BEGIN" });
+fn begin(start: bool, asked: &TransactionModes) -> String {
+    format!("{}{}", if start { "START TRANSACTION" } else { "BEGIN" }, modes(asked))
+}
+
+/// The modes of a transaction of a customer's route: READ ONLY, whatever was said.
+fn modes(modes: &TransactionModes) -> String {
+    let mut sql = String::new();
     if let Some(isolation) = modes.isolation {
         sql.push_str(" ISOLATION LEVEL ");
         sql.push_str(&isolation_words(isolation).to_uppercase());
@@ -223,10 +239,22 @@ mod tests {
         let modes = TransactionModes {
             isolation: Some(IsolationLevel::Serializable),
             read_only: true,
-            read_write: false,
+            read_write: Some(1),
             deferrable: Some(true),
             snapshot: None,
         };
         assert_eq!(begin(true, &modes), "START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE");
+        let sent = |kind: &Kind| rewritten(kind, Access::Read, &Settings::new());
+        let set = sent(&Kind::SetTransaction(modes.clone()));
+        assert_eq!(set.as_deref(), Some("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE"));
+        let only = TransactionModes { read_write: Some(9), ..TransactionModes::default() };
+        let set = sent(&Kind::SetSessionCharacteristics(only.clone()));
+        assert_eq!(set.as_deref(), Some("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"));
+        assert_eq!(rewritten(&Kind::SetTransaction(only), Access::Store, &Settings::new()), None);
+        for name in ["transaction_read_only", "default_transaction_read_only"] {
+            let off = SetValue::List(vec!["off".to_owned()]);
+            let set = Kind::Set { name: name.to_owned(), scope: SetScope::Local, value: off };
+            assert_eq!(sent(&set), Some(format!("SET LOCAL \"{name}\" TO on")));
+        }
     }
 }

@@ -20,17 +20,23 @@ pub(super) fn assignments(query: &SelectStmt) -> Vec<Assignment> {
     query.target_list.iter().filter_map(target).collect()
 }
 
-/// A target that surely makes one row: a function that returns a set could make none, or many.
+/// A target that surely makes one row: a function that returns a set could make none, or many. A parameter is cast to text
+/// or not at all: its type is that of all its uses, `set_config` among them.
 fn is_one_value(node: &Node) -> bool {
     let Ok(NodeEnum::ResTarget(target)) = inner(node) else { return false };
     let mut value = target.val.as_deref();
+    let mut cast_to_other = false;
     loop {
         let Some(Ok(node)) = value.map(inner) else { return false };
         if let NodeEnum::TypeCast(cast) = node {
             value = cast.arg.as_deref();
+            cast_to_other |= !is_text(cast);
             continue;
         }
-        let plain = matches!(node, NodeEnum::AConst(_) | NodeEnum::ParamRef(_) | NodeEnum::SqlvalueFunction(_));
+        if let NodeEnum::ParamRef(_) = node {
+            return !cast_to_other;
+        }
+        let plain = matches!(node, NodeEnum::AConst(_) | NodeEnum::SqlvalueFunction(_));
         return plain || is_call_of(node, "current_setting");
     }
 }

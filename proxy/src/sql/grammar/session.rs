@@ -8,13 +8,12 @@ use pg_query::protobuf::{
 };
 
 use super::walk::{inner, strings, unsupported};
-use crate::sql::access::Access;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::statement::{DiscardTarget, IsolationLevel, Kind, SetScope, SetValue, TransactionModes};
 use crate::wire::sqlstate::SqlState;
 
 /// SET, RESET and their many spellings. <https://www.postgresql.org/docs/current/sql-set.html>
-pub(super) fn set(statement: &VariableSetStmt, (position, access): (usize, Access)) -> Result<Kind, Denial> {
+pub(super) fn set(statement: &VariableSetStmt, position: usize) -> Result<Kind, Denial> {
     let VariableSetStmt { kind, name, args, jumble_args: _, is_local, location: _ } = statement;
     // Names of settings fold even in quotes.
     let name = name.to_ascii_lowercase();
@@ -32,7 +31,7 @@ pub(super) fn set(statement: &VariableSetStmt, (position, access): (usize, Acces
             Ok(Kind::Set { name, scope, value: SetValue::List(values) })
         }
         Ok(VariableSetKind::VarSetDefault) => Ok(Kind::Set { name, scope, value: SetValue::Default }),
-        Ok(VariableSetKind::VarSetMulti) => modes_of_set(&name, args, (position, access)),
+        Ok(VariableSetKind::VarSetMulti) => modes_of_set(&name, args, position),
         Ok(VariableSetKind::VarReset) => Ok(Kind::Reset { name }),
         Ok(VariableSetKind::VarResetAll) => Ok(Kind::ResetAll),
         Ok(VariableSetKind::VarSetCurrent | VariableSetKind::Undefined) | Err(_) => {
@@ -41,11 +40,10 @@ pub(super) fn set(statement: &VariableSetStmt, (position, access): (usize, Acces
     }
 }
 
-fn modes_of_set(name: &str, args: &[Node], place: (usize, Access)) -> Result<Kind, Denial> {
-    let (position, _) = place;
+fn modes_of_set(name: &str, args: &[Node], position: usize) -> Result<Kind, Denial> {
     match name {
-        "transaction" => transaction_modes(args, place).map(Kind::SetTransaction),
-        "session characteristics" => transaction_modes(args, place).map(Kind::SetSessionCharacteristics),
+        "transaction" => transaction_modes(args, position).map(Kind::SetTransaction),
+        "session characteristics" => transaction_modes(args, position).map(Kind::SetSessionCharacteristics),
         "transaction snapshot" => {
             let [id] = args else { return Err(setting("SET TRANSACTION SNAPSHOT needs one name", position)) };
             let snapshot = Some(constant(id, position)?);
@@ -133,16 +131,15 @@ pub(super) fn show(statement: &VariableShowStmt) -> Kind {
 }
 
 /// BEGIN, COMMIT, ROLLBACK, savepoints and two-phase commit.
-pub(super) fn transaction(statement: &TransactionStmt, place: (usize, Access)) -> Result<Kind, Denial> {
-    let (position, _) = place;
+pub(super) fn transaction(statement: &TransactionStmt, position: usize) -> Result<Kind, Denial> {
     let TransactionStmt { kind, options, savepoint_name, gid: _, chain, location: _ } = statement;
     let (chain, name) = (*chain, savepoint_name.clone());
     Ok(match TransactionStmtKind::try_from(*kind) {
         Ok(TransactionStmtKind::TransStmtBegin) => {
-            Kind::Begin { start: false, modes: transaction_modes(options, place)? }
+            Kind::Begin { start: false, modes: transaction_modes(options, position)? }
         }
         Ok(TransactionStmtKind::TransStmtStart) => {
-            Kind::Begin { start: true, modes: transaction_modes(options, place)? }
+            Kind::Begin { start: true, modes: transaction_modes(options, position)? }
         }
         Ok(TransactionStmtKind::TransStmtCommit) => Kind::Commit { chain },
         Ok(TransactionStmtKind::TransStmtRollback) => Kind::Rollback { chain },
@@ -166,7 +163,7 @@ pub(super) fn transaction(statement: &TransactionStmt, place: (usize, Access)) -
     })
 }
 
-fn transaction_modes(options: &[Node], (position, access): (usize, Access)) -> Result<TransactionModes, Denial> {
+fn transaction_modes(options: &[Node], position: usize) -> Result<TransactionModes, Denial> {
     let mut modes = TransactionModes::default();
     for option in options {
         let NodeEnum::DefElem(option) = inner(option)? else { return Err(unsupported("this transaction mode")) };
@@ -177,23 +174,12 @@ fn transaction_modes(options: &[Node], (position, access): (usize, Access)) -> R
         match defname.as_str() {
             "transaction_isolation" => modes.isolation = Some(isolation(&value)?),
             "transaction_read_only" if on => modes.read_only = true,
-            "transaction_read_only" if access == Access::Store => modes.read_write = true,
-            "transaction_read_only" => return Err(read_write(place)),
+            "transaction_read_only" => modes.read_write = Some(place),
             "transaction_deferrable" => modes.deferrable = Some(on),
             _ => return Err(unsupported("this transaction mode")),
         }
     }
     Ok(modes)
-}
-
-fn read_write(position: usize) -> Denial {
-    Denial::new(
-        Rule::ReadWriteTransaction,
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-        "cannot set transaction read-write mode through a read-only gateway",
-    )
-    .hint("leave READ WRITE out: every transaction here is read-only")
-    .at(position)
 }
 
 fn isolation(level: &str) -> Result<IsolationLevel, Denial> {

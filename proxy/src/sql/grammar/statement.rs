@@ -61,11 +61,9 @@ impl<'t> Walk<'t> {
             NodeEnum::SelectStmt(query) => self.top_query(query),
             NodeEnum::ExplainStmt(explain) => self.explain(explain, span),
             NodeEnum::CopyStmt(copy) => self.copy(copy, text, span.start),
-            NodeEnum::VariableSetStmt(set) => super::session::set(set, (span.start, self.access)),
+            NodeEnum::VariableSetStmt(set) => super::session::set(set, span.start),
             NodeEnum::VariableShowStmt(show) => Ok(super::session::show(show)),
-            NodeEnum::TransactionStmt(transaction) => {
-                super::session::transaction(transaction, (span.start, self.access))
-            }
+            NodeEnum::TransactionStmt(transaction) => super::session::transaction(transaction, span.start),
             NodeEnum::DeclareCursorStmt(cursor) => self.declare_cursor(cursor, span.start),
             NodeEnum::FetchStmt(fetch) => super::session::fetch(fetch),
             NodeEnum::ClosePortalStmt(close) => Ok(super::session::close(close)),
