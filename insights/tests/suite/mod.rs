@@ -14,7 +14,7 @@
 
 pub(crate) mod client;
 mod conditions;
-mod contract;
+pub(crate) mod contract;
 mod feed;
 mod hostile;
 mod insights;

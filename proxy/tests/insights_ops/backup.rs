@@ -230,3 +230,25 @@ fn no_migration_runs_while_a_backup_does() {
         said(backup.wait_with_output().unwrap()).fine();
     });
 }
+
+#[test]
+fn embeddings_are_backed_up_restored_and_verified() {
+    let tools = filled(Tools::with_pgvector());
+    tools.sql(
+        "UPDATE kinds SET embedding_dimension = 3, embedding_distance = 'cosine' WHERE name = 'trend';
+         INSERT INTO insight_embeddings (tenant, insight_id, kind, embedding)
+             SELECT tenant, id, kind, ARRAY[version, length(key), random()]::real[]::vector FROM insights;
+         SELECT vitrine.index_embeddings()",
+    );
+    let nearest = "SET vitrine.tenant = 'acme'; SELECT string_agg(i.key, ' ') FROM (SELECT n.id FROM \
+                   vitrine.nearest('{\"kind\": \"trend\", \"payload\": null}', '{1,3,0.5}', 20) n) n JOIN insights i USING (id)";
+    let (before, count) = (tools.sql(nearest), "SELECT count(*) FROM insight_embeddings");
+    assert_eq!((tools.sql(count).as_str(), before.split(' ').count()), ("1000", 20));
+    let copy = back_up_and_restore(tools);
+    assert_eq!((copy.sql(count).as_str(), copy.sql(nearest)), ("1000", before));
+    assert_eq!(copy.sql("SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%hnsw%'"), "1");
+    assert!(copy.sql("SELECT vitrine.enable_vectors()").contains("pgvector"));
+    copy.run(&["reset", "--yes"]).fine();
+    copy.run(&["migrate"]).fine();
+    assert_eq!(copy.sql(count), "0");
+}

@@ -11,6 +11,8 @@ pub(crate) struct Tools {
     pub(crate) database: String,
     /// Who owns the tool database, where that is not the superuser.
     pub(crate) owner: Option<String>,
+    /// Where PostgreSQL's programs are, before those of the machine.
+    pub(crate) programs: Option<PathBuf>,
     folder: tempfile::TempDir,
 }
 
@@ -30,7 +32,31 @@ impl Tools {
     pub(crate) fn start_with(options: Options) -> Self {
         let server = Server::start(options).unwrap();
         server.psql("CREATE DATABASE tools").unwrap();
-        Self { server, database: "tools".to_owned(), owner: None, folder: tempfile::tempdir().unwrap() }
+        Self { server, database: "tools".to_owned(), owner: None, programs: None, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// PostgreSQL 16 with pgvector. Its programs do not find their libraries by themselves.
+    pub(crate) fn with_pgvector() -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let fetch = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/matrix/fetch");
+        let fetched = said(Command::new(fetch).arg("16-vector").output().unwrap()).fine();
+        let binaries = Path::new(fetched.trim());
+        let folder = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open.clone()).unwrap();
+        let programs = folder.path().join("bin");
+        std::fs::create_dir(&programs).unwrap();
+        std::fs::set_permissions(&programs, open.clone()).unwrap();
+        for program in ["initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_restore"] {
+            let real = binaries.join(program);
+            let lib = binaries.parent().unwrap().join("lib");
+            let script = format!("#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n", lib.display(), real.display());
+            std::fs::write(programs.join(program), script).unwrap();
+            std::fs::set_permissions(programs.join(program), open.clone()).unwrap();
+        }
+        let options = Options { binaries: Some(programs.clone()), ..Options::default() };
+        let tools = Self::start_with(options);
+        Self { programs: Some(programs), folder, ..tools }
     }
 
     /// A file or folder of the test's own.
@@ -67,7 +93,9 @@ impl Tools {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vitrine"));
-        command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let places = self.programs.iter().cloned().chain(std::env::split_paths(&path));
+        command.args(arguments).env_clear().env("PATH", std::env::join_paths(places).unwrap());
         command.env("VITRINE_INSIGHTS_URL", self.url()).stdin(Stdio::null());
         command
     }

@@ -31,7 +31,8 @@ pub(super) fn routes() -> Vec<Route> {
         .idempotent()
         .answers::<BulkCount>(200, "How many were made, and how many were there with the same content.")
         .error(404, "There is no such kind; `errors` names the line.")
-        .error(409, "A key has other content; `errors` names the line.");
+        .error(409, "A key has other content; `errors` names the line.")
+        .error(501, "The server has no vectors; /v1/capabilities says why.");
     vec![Route::post("/v1/insights/bulk", bulk, make_many).pace(Pace::Bulk)]
 }
 

@@ -25,7 +25,8 @@ pub(super) fn routes() -> Vec<Route> {
         .answers::<Insight>(201, "It was made.")
         .answers::<Insight>(200, "It was there already, with the same content.")
         .error(404, "There is no such kind.")
-        .error(409, "The key has other content: supersede it instead.");
+        .error(409, "The key has other content: supersede it instead.")
+        .error(501, "The server has no vectors; /v1/capabilities says why.");
     let read = Operation::new(Scope::Read, "readInsight", "One version of an insight.")
         .query("as_of", moment(), "The version of its key that the store held at this moment.")
         .answers::<Insight>(200, "The version.")

@@ -50,7 +50,8 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<Insight>(201, "The new version.")
             .answers::<Insight>(200, "It was there already: the same request came before.")
             .error(404, "There is no such insight.")
-            .error(409, "It is not current: another version stands in its place, or it was taken back.");
+            .error(409, "It is not current: another version stands in its place, or it was taken back.")
+            .error(501, "The server has no vectors; /v1/capabilities says why.");
     let retract = Operation::new(Scope::Write, "retractInsight", "Take back a current insight.")
         .body::<Retraction>()
         .idempotent()
