@@ -42,19 +42,16 @@ impl Tools {
         let fetched = said(Command::new(fetch).arg("16-vector").output().unwrap()).fine();
         let binaries = Path::new(fetched.trim());
         let folder = tempfile::tempdir().unwrap();
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), open.clone()).unwrap();
         let programs = folder.path().join("bin");
         std::fs::create_dir(&programs).unwrap();
-        std::fs::set_permissions(&programs, open.clone()).unwrap();
-        for program in ["initdb", "postgres", "pg_ctl", "psql", "pg_dump", "pg_restore"] {
+        for program in ["psql", "pg_dump", "pg_restore"] {
             let real = binaries.join(program);
             let lib = binaries.parent().unwrap().join("lib");
             let script = format!("#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n", lib.display(), real.display());
             std::fs::write(programs.join(program), script).unwrap();
-            std::fs::set_permissions(programs.join(program), open.clone()).unwrap();
+            std::fs::set_permissions(programs.join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let options = Options { binaries: Some(programs.clone()), ..Options::default() };
+        let options = Options { binaries: Some(binaries.to_owned()), ..Options::default() };
         let tools = Self::start_with(options);
         Self { programs: Some(programs), folder, ..tools }
     }
