@@ -29,7 +29,8 @@ pub(in crate::cli) struct ImportInsights {
     table: String,
     /// Which column becomes which part of an insight: PART=COLUMN, PART='text', payload=COLUMN+COLUMN or payload=* (every
     /// column that nothing else takes), separated by commas. Parts: kind, key, title (these are needed), body, payload,
-    /// confidence, valid_from, valid_to, expires_at. Without it one is proposed from the names of the columns, and nothing is
+    /// confidence, valid_from, valid_to, expires_at. Evidence and embeddings are no parts of it and are not copied; a column
+    /// that holds some can go into the payload. Without a map one is proposed from the names of the columns, and nothing is
     /// copied.
     #[arg(long, value_name = "MAP")]
     map: Option<String>,
@@ -151,6 +152,11 @@ impl ImportInsights {
             outcome.rejected,
             outcome.equal
         );
+        if outcome.created > 0 {
+            println!(
+                "evidence and embeddings are not copied: POST /v1/insights/{{id}}/evidence and a new version add them"
+            );
+        }
         for rejected in &outcome.first_rejected {
             eprintln!("vitrine: key {}: {}", rejected.key, rejected.reason);
         }
