@@ -16,7 +16,7 @@ SCENARIO ?= smoke
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers test-docs deny dist fuzz soak-cache bench bench-insights k6 loadtest loadtest-faults test-load
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers test-docs deny dist fuzz soak-cache bench bench-insights k6 loadtest loadtest-faults loadtest-figures test-load
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -81,6 +81,9 @@ loadtest: deps ## load over SQL and HTTP with attacks in it: SCENARIO="smoke ave
 
 loadtest-faults: deps ## break one thing after the other under load, and count what the clients saw
 	@loadtests/k6/run-faults
+
+loadtest-figures: deps ## measure average, stress, spike and breakpoint on a quiet machine, and write loadtests/README.md
+	@loadtests/k6/figures
 
 test-load: deps ## the smoke run, and that it fails where it should
 	@loadtests/k6/test

@@ -15,6 +15,9 @@ const PLANNED_MS = plannedSeconds(__ENV.SCENARIO || "smoke") * 1000;
 // Connections that the gateway ended while nothing was asked of them, where the driver can tell.
 export const endedWhileIdle = () => (ended ? ended() : 0);
 
+// What is not the load, but looks at it.
+const BESIDE = ["compare", "direct", "customer-writes"];
+
 export const took = new Trend("took", true);
 export const failed = new Rate("failed");
 const asked = new Counter("asked");
@@ -55,7 +58,7 @@ export function outcome(error) {
 // Measures one thing that is done and keeps what became of it. `act` throws when it is not well; its result is returned,
 // or null when it failed.
 export function measured(what, act) {
-  const tags = { what, bucket: bucket() };
+  const tags = BESIDE.includes(what) ? { what } : { what, bucket: bucket() };
   const began = now();
   try {
     const result = act();

@@ -3,6 +3,9 @@ import { BUCKETS, endedWhileIdle } from "./doors.js";
 import { plannedSeconds } from "./shapes.js";
 import { chart, escaped } from "./svg.js";
 
+// A gateway holds a rate when 95 of 100 answers come within this and fewer than one in 100 fails.
+const HELD_P95_MS = 250;
+
 const WHAT = ["hot", "cold", "adhoc", "come", "write", "write-sql", "search", "list", "compare"];
 
 export function summary(scenario, data) {
@@ -31,6 +34,9 @@ function collect(scenario, metrics, state) {
     const failed = values(`failed{bucket:${bucket}}`).passes || 0;
     return { at_s: (bucket + 0.5) * piece, ok_per_s: asked / piece, failed_per_s: failed / piece, p50: med, p95, p99 };
   });
+  // Aborted: what was planned after that did not happen.
+  while (pieces.length > 1 && pieces[pieces.length - 1].ok_per_s === 0) pieces.pop();
+  const held = pieces.filter((piece) => piece.p95 < HELD_P95_MS && piece.failed_per_s < 0.01 * piece.ok_per_s).map((piece) => piece.ok_per_s);
   const crossed = [];
   for (const [name, metric] of Object.entries(metrics)) {
     for (const [expression, { ok }] of Object.entries(metric.thresholds || {})) if (!ok) crossed.push(`${name} ${expression}`);
@@ -40,6 +46,7 @@ function collect(scenario, metrics, state) {
     seconds: (state.testRunDurationMs || 0) / 1000,
     ok: rows.reduce((sum, row) => sum + row.ok, 0),
     failed: rows.reduce((sum, row) => sum + row.failed, 0),
+    held_per_s: Math.max(0, ...held),
     dropped: count("dropped_iterations"),
     attacks: { tried: count("attacks_tried"), through: count("attacks_through"), unknown: count("attacks_unknown") },
     compared: { answers: count("compared"), differing: count("differing"), skipped: count("compare_skipped") },
@@ -52,9 +59,10 @@ const ms = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 const HEADS = ["what", "answered", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms"];
 const cells = (row) => [row.what, String(row.ok), String(row.failed), ms(row.p50), ms(row.p95), ms(row.p99), ms(row.max)];
 
-function sentences({ seconds, ok, failed, dropped, attacks, compared }) {
+function sentences({ seconds, ok, failed, dropped, held_per_s, attacks, compared }) {
   return [
     `${ok} answered in ${seconds.toFixed(0)} s (${(ok / Math.max(1, seconds)).toFixed(0)}/s), ${failed} failed, ${dropped} not begun in time`,
+    `the most that was held, with a p95 under ${HELD_P95_MS} ms: ${held_per_s.toFixed(0)}/s`,
     `${attacks.tried} attacks, ${attacks.through} got through, ${attacks.unknown} without an answer`,
     `${compared.answers} answers compared with PostgreSQL's own, ${compared.differing} differ, ${compared.skipped} undecided because of a write in between`,
   ];

@@ -15,7 +15,7 @@ const SHAPES = {
   stress: { users: 60, from: 50, stages: [[15, 150], [30, 300], [30, 450], [30, 600], [15, 50]] },
   spike: { users: 80, from: 50, stages: [[15, 50], [3, 700], [15, 700], [3, 50], [24, 50]] },
   soak: { users: 20, from: 100, stages: [[10, 100], [1780, 100], [10, 20]] },
-  breakpoint: { users: 200, from: 50, stages: [[180, 4000]] },
+  breakpoint: { users: 200, from: 50, stages: [[180, 2000]] },
   // Something breaks ten seconds after the start: see ../harness/faults.py.
   fault: { users: 30, from: 40, stages: [[40, 40]] },
   "fault-tool-gone": { users: 60, from: 40, stages: [[60, 40]] },
