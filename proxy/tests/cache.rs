@@ -11,6 +11,8 @@
 
 #[path = "cache/again.rs"]
 mod again;
+#[path = "cache/proof/attacks.rs"]
+mod attacks;
 #[path = "cache/blocks.rs"]
 mod blocks;
 #[path = "cache/boundaries.rs"]
@@ -19,8 +21,13 @@ mod boundaries;
 mod flights;
 #[path = "cache/freshness.rs"]
 mod freshness;
+mod gateway_process;
 #[path = "cache/hits.rs"]
 mod hits;
+#[path = "cache/proof/operators.rs"]
+mod operators;
+#[path = "cache/proof/random.rs"]
+mod random;
 #[path = "cache/stage.rs"]
 mod stage;
 mod support;

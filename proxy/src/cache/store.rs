@@ -57,7 +57,7 @@ impl Entry {
 }
 
 /// What moka, the reference counts and the allocator take beside an entry and its key: measured by the test of memory.
-const OVERHEAD_BYTES: usize = 440;
+const OVERHEAD_BYTES: usize = 300;
 /// An answer that nobody asked for so long is forgotten.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
@@ -104,6 +105,8 @@ pub struct Route {
     pub beginnings: Mutex<Beginnings>,
     /// What its statements may do at all: a property of where the pool connects to.
     access: Access,
+    /// The change of roles that its connections are younger than.
+    renewed: AtomicU64,
 }
 
 /// By the parameters that a client asked for at its start, in its order.
@@ -222,6 +225,7 @@ impl Route {
             greetings: Mutex::default(),
             beginnings: Mutex::default(),
             access,
+            renewed: AtomicU64::new(0),
         }
     }
 
@@ -229,6 +233,16 @@ impl Route {
     #[must_use]
     pub fn access(&self) -> Access {
         self.access
+    }
+
+    /// Opens connections anew where roles were found to be others than when the last ones were: PostgreSQL plans what is
+    /// prepared on a session no second time when its role loses BYPASSRLS or a membership that a row policy names.
+    pub fn renew_after(&self, roles_moved: u64) {
+        if self.renewed.load(Ordering::Acquire) != roles_moved
+            && self.renewed.swap(roles_moved, Ordering::AcqRel) != roles_moved
+        {
+            self.pool.renew();
+        }
     }
 }
 

@@ -25,13 +25,13 @@ const ROLES: &str = "CREATE ROLE one LOGIN; CREATE ROLE two LOGIN; CREATE ROLE c
     CREATE TABLE times (at timestamptz, took interval, f float8, b bytea);
     INSERT INTO times VALUES ('2026-07-01 12:00+00', '1 day 2 hours', 1.0 / 3, 'x'); GRANT SELECT ON times TO one, two;";
 
-struct Two {
-    stage: Stage,
+pub(crate) struct Two {
+    pub(crate) stage: Stage,
 }
 
 impl Two {
     /// `tester` reads as role `one`, `other` as role `two`.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut stage = Stage::with("one", ROLES, &[]);
         let target = Target::from_url(&stage.server.url("two", "postgres")).unwrap();
         let pool = Pool::new(target, PoolLimits::default());
@@ -54,15 +54,15 @@ impl Two {
         Self { stage }
     }
 
-    fn one(&self) -> Raw {
+    pub(crate) fn one(&self) -> Raw {
         self.stage.client()
     }
 
-    fn two(&self) -> Raw {
+    pub(crate) fn two(&self) -> Raw {
         Raw::connect(self.stage.front.address, "other", &[("database", "postgres")]).unwrap()
     }
 
-    fn run(&self, sql: &str) {
+    pub(crate) fn run(&self, sql: &str) {
         self.stage.server.psql(sql).unwrap();
         self.stage.ticks();
     }

@@ -34,7 +34,7 @@ pub(crate) const TABLES: &str =
 pub(crate) struct Stage {
     pub(crate) server: Server,
     pub(crate) front: Front,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
@@ -52,7 +52,7 @@ impl Stage {
         let front = runtime.block_on(front_with(&server, role, "postgres", limits, &environment));
         let policy = Policy::from_toml("functions = [\"public.nap\"]\ncustom_settings = [\"app.*\"]").unwrap();
         front.database.policy.store(std::sync::Arc::new(policy));
-        let stage = Self { server, front, _runtime: runtime };
+        let stage = Self { server, front, runtime };
         // Until the database was looked at for the first time nothing is kept.
         wait_for(|| {
             stage.front.database.freshness.watch_state().1 > 0
@@ -76,6 +76,11 @@ impl Stage {
             let (before, _, _) = self.front.database.freshness.watch_state();
             wait_for(|| self.front.database.freshness.watch_state().0 > before);
         }
+    }
+
+    /// Reads the catalog again, as the timer does.
+    pub(crate) fn refresh_catalog(&self) {
+        self.runtime.block_on(self.front.database.catalog.refresh()).unwrap();
     }
 
     /// Statements that went upstream and could have been answered from memory.

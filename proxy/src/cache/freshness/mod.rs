@@ -74,6 +74,8 @@ pub struct Freshness {
     tick: ArcSwap<Tick>,
     /// The epoch before which everything is stale.
     dropped_before: AtomicU64,
+    /// Counts the times that roles or memberships were found to be others.
+    roles_moved: AtomicU64,
     tables: Mutex<HashMap<Oid, Arc<Table>>>,
     began: Instant,
     /// Milliseconds since `began` at which somebody last asked.
@@ -124,6 +126,7 @@ impl Freshness {
             limits,
             tick: ArcSwap::from_pointee(Tick { epoch: 0, confirmed: now, past: Vec::new(), tells: true }),
             dropped_before: AtomicU64::new(0),
+            roles_moved: AtomicU64::new(0),
             tables: Mutex::default(),
             began: now,
             used_ms: AtomicU64::new(0),
@@ -224,6 +227,12 @@ impl Freshness {
     pub fn watch_state(&self) -> (Instant, u64, bool) {
         let tick = self.tick.load();
         (tick.confirmed, tick.epoch, tick.tells)
+    }
+
+    /// How often roles or memberships were found to be others than before.
+    #[must_use]
+    pub fn roles_moved(&self) -> u64 {
+        self.roles_moved.load(Ordering::Acquire)
     }
 
     /// How many relations are watched.

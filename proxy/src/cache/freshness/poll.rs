@@ -71,8 +71,8 @@ struct Told {
     standby: bool,
     /// When the server started and when it last read its configuration: settings may have other defaults.
     configured: String,
-    /// Roles, memberships, schemas, functions and their grants.
-    definitions: Option<String>,
+    /// Roles and memberships; everything else that is defined.
+    definitions: Option<(String, String)>,
 }
 
 impl Watch {
@@ -123,6 +123,10 @@ impl Watch {
         if !same {
             self.freshness.drop_before(epoch);
         }
+        let roles = |told: &Told| told.definitions.as_ref().map(|(roles, _)| roles.clone());
+        if before.as_ref().is_some_and(|before| roles(before) != roles(&told)) {
+            self.freshness.roles_moved.fetch_add(1, Ordering::AcqRel);
+        }
         let mut looks = relations(&client, &tables.iter().collect::<Vec<_>>()).await?;
         for table in &tables {
             match looks.remove(&table.oid) {
@@ -151,22 +155,35 @@ async fn server(client: &Object) -> Result<Told, PollError> {
     Ok(Told { snapshot: row.try_get(0)?, standby: row.try_get(1)?, configured: row.try_get(2)?, definitions: None })
 }
 
-/// Who is who, who may use what by way of a schema or a function, and settings of roles and databases. `pg_roles` hides
-/// passwords and row versions alike, so its rows are told whole.
-const DEFINITIONS: &str = "SELECT pg_catalog.concat_ws(' ', \
-     (SELECT pg_catalog.sum(pg_catalog.hashtextextended(r::pg_catalog.text, 0)::pg_catalog.numeric) FROM pg_catalog.pg_roles r), \
-     (SELECT pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.sum(pg_catalog.hashint8extended(xmin::pg_catalog.text::pg_catalog.int8, \
-        roleid::pg_catalog.int8 # (member::pg_catalog.int8 << 32))::pg_catalog.numeric)) FROM pg_catalog.pg_auth_members), \
-     (SELECT pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.sum(pg_catalog.hashint8extended(xmin::pg_catalog.text::pg_catalog.int8, \
-        oid::pg_catalog.int8)::pg_catalog.numeric)) FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'), \
-     (SELECT pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.sum(pg_catalog.hashint8extended(xmin::pg_catalog.text::pg_catalog.int8, \
-        setrole::pg_catalog.int8 # (setdatabase::pg_catalog.int8 << 32))::pg_catalog.numeric)) FROM pg_catalog.pg_db_role_setting), \
-     (SELECT pg_catalog.concat(pg_catalog.count(*), '/', pg_catalog.sum(pg_catalog.hashint8extended(xmin::pg_catalog.text::pg_catalog.int8, \
-        oid::pg_catalog.int8)::pg_catalog.numeric)) FROM pg_catalog.pg_proc))";
+/// Who is who, who may use what, what names and words stand for, and settings of roles and databases: of all relations,
+/// because a definition found a moment ago may lead to some that an answer does not know of. `pg_roles` hides passwords
+/// and row versions alike, so its rows are told whole; row versions of relations change with TRUNCATE, so what is told of
+/// those is what they are. What temporary tables bring is left out.
+const DEFINITIONS: &str = "SELECT string_agg(concat(kind, '/', count, '/', sum), ' ' ORDER BY kind) FILTER (WHERE kind <= 2), \
+     string_agg(concat(kind, '/', count, '/', sum), ' ' ORDER BY kind) FILTER (WHERE kind > 2) FROM ( \
+     SELECT 1 AS kind, count(*), sum(hashtextextended(r::text, 0)::numeric) FROM pg_roles r \
+     UNION ALL SELECT 2, count(*), sum(hashint8extended(xmin::text::int8, roleid::int8 # (member::int8 << 32))::numeric) FROM pg_auth_members \
+     UNION ALL SELECT 3, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_' \
+     UNION ALL SELECT 4, count(*), sum(hashint8extended(xmin::text::int8, setrole::int8 # (setdatabase::int8 << 32))::numeric) FROM pg_db_role_setting \
+     UNION ALL SELECT 5, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_proc \
+     UNION ALL SELECT 6, count(*), sum(hashtextextended(concat_ws(' ', relname, relnamespace, relowner, relacl, relrowsecurity, relforcerowsecurity, reloptions), oid::int8)::numeric) \
+        FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relpersistence <> 't' \
+     UNION ALL SELECT 7, count(*), sum(hashtextextended(attacl::text, attrelid::int8 * 2048 + attnum)::numeric) FROM pg_attribute WHERE attacl IS NOT NULL \
+     UNION ALL SELECT 8, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_policy \
+     UNION ALL SELECT 9, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_enum \
+     UNION ALL SELECT 10, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_type \
+        WHERE oid >= 16384 AND typtype <> 'c' AND typcategory <> 'A' \
+     UNION ALL SELECT 11, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_constraint WHERE contypid <> 0 \
+     UNION ALL SELECT 12, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_operator WHERE oid >= 16384 \
+     UNION ALL SELECT 13, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_cast WHERE oid >= 16384 \
+     UNION ALL SELECT 14, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_collation WHERE oid >= 16384 \
+     UNION ALL SELECT 15, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_ts_dict \
+     UNION ALL SELECT 16, count(*), sum(hashint8extended(xmin::text::int8, mapcfg::int8 * 4096 + maptokentype * 32 + mapseqno)::numeric) FROM pg_ts_config_map \
+     ) AS told";
 
-async fn definitions(client: &Object) -> Result<String, PollError> {
+async fn definitions(client: &Object) -> Result<(String, String), PollError> {
     let row = client.query_one(&prepared(client, DEFINITIONS).await?, &[]).await?;
-    Ok(row.try_get(0)?)
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// Row versions change with every definition and grant; VACUUM and ANALYZE write theirs in place. Heap is 2, and zero is

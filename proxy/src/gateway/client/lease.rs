@@ -76,6 +76,7 @@ where
     }
 
     async fn wait_for_lease(&mut self) -> Result<Result<Lease, Report>, End> {
+        self.route.renew_after(self.database.freshness.roles_moved());
         let pool = self.route.pool.clone();
         let settings = Arc::clone(self.session.settings());
         let lease = pool.lease(Some(&settings));

@@ -122,6 +122,17 @@ impl Pool {
         self.start_connectors(connectors);
     }
 
+    /// What is open now is not lent again: idle connections are closed now, the others when they come back.
+    pub fn renew(&self) {
+        let mut state = self.0.state.lock();
+        state.generation += 1;
+        let old = std::mem::take(&mut state.idle);
+        let connectors = state.hire();
+        drop(state);
+        old.into_iter().for_each(|idle| idle.pooled.part());
+        self.start_connectors(connectors);
+    }
+
     /// Why nothing is lent, where [`Self::hold`] said so.
     #[must_use]
     pub fn held(&self) -> Option<PoolError> {
