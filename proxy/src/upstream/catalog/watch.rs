@@ -36,12 +36,21 @@ impl Default for WatchLimits {
 /// Why the catalog could not be confirmed.
 #[derive(Debug, Error)]
 pub enum WatchError {
-    #[error("no connection for the catalog: {0}")]
+    #[error("no connection for the catalog: {}", innermost(.0))]
     Pool(#[from] PoolError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("no answer while the catalog was read")]
     Slow,
+}
+
+/// The cause itself: what wraps it only says that a connection could not be made.
+fn innermost(error: &PoolError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// One database's catalog, kept fresh over its own small pool.
