@@ -16,7 +16,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     # A start that was cut leaves a half-made cluster without PG_VERSION's last file behind: made in one piece elsewhere.
     made=$PGDATA/.making
     rm -rf "$made"
-    initdb --pgdata="$made" --username="$user" --pwfile=<(printf '%s\n' "$password") --auth=scram-sha-256 \
+    initdb --pgdata="$made" --username="$user" --pwfile=<(printf '%s\n' "$password") --auth-local=trust --auth-host=scram-sha-256 \
         --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null
     echo "host all all all scram-sha-256" >>"$made/pg_hba.conf"
     export PGPASSWORD=$password PGUSER=$user PGHOST=/tmp
