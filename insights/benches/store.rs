@@ -275,28 +275,7 @@ async fn vectors(server: &Server, store: &vitrine_insights::store::Store, rows: 
         })
         .collect();
     let owner = server.client("tools").await;
-    let count = "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_%'";
-    assert_eq!(owner.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 1, "the kind has its index");
-    // A few into the index as it stands, the rest before it is built anew: one by one would take most of the run.
-    let few = rows / 20;
-    let mut all = all.into_iter();
-    let (head, rest): (Vec<_>, Vec<_>) = (all.by_ref().take(few).collect(), all.collect());
-    let since = Instant::now();
-    store.create_insights(&writer("acme"), stream::iter(head).boxed()).await.unwrap();
-    let into_index = few as f64 / since.elapsed().as_secs_f64();
-    let drop_index = "DO $$ DECLARE one text; BEGIN
-        FOR one IN SELECT indexname FROM pg_indexes WHERE indexname LIKE 'embeddings\\_%' LOOP EXECUTE format('DROP INDEX %I', one); END LOOP; END $$";
-    owner.batch_execute(drop_index).await.unwrap();
-    let since = Instant::now();
-    store.create_insights(&writer("acme"), stream::iter(rest).boxed()).await.unwrap();
-    let bare = (rows - few) as f64 / since.elapsed().as_secs_f64();
-    let since = Instant::now();
-    let build =
-        "SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2; SELECT vitrine.index_embeddings()";
-    owner.batch_execute(build).await.unwrap();
-    println!("| bulk with embeddings of {DIMENSION} dimensions | rows/s |\n|---|---|");
-    println!("| into the HNSW index | {into_index:.0} |\n| without it | {bare:.0} |");
-    println!("| building it for {rows}, by pgvector | {:.0} |\n", rows as f64 / since.elapsed().as_secs_f64());
+    load(&owner, store, all).await;
     owner.batch_execute("ANALYZE insights; ANALYZE insight_embeddings").await.unwrap();
     println!("| vector search of 10 among {rows}, median / p99, ms | plain SQL | store |\n|---|---|---|");
     for (what, payload, words) in [
@@ -336,4 +315,33 @@ async fn vectors(server: &Server, store: &vitrine_insights::store::Store, rows: 
         let plain = if plain.is_empty() { "–".to_owned() } else { quantiles(plain) };
         println!("| {what} | {plain} | {} |", quantiles(ours));
     }
+}
+
+/// A few into the HNSW index as it stands, the rest before it is built anew: one by one would take most of the run.
+async fn load(
+    owner: &tokio_postgres::Client,
+    store: &vitrine_insights::store::Store,
+    all: Vec<Result<NewInsight, Error>>,
+) {
+    let count = "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_%'";
+    assert_eq!(owner.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 1, "the kind has its index");
+    let (rows, few) = (all.len(), all.len() / 20);
+    let mut all = all.into_iter();
+    let (head, rest): (Vec<_>, Vec<_>) = (all.by_ref().take(few).collect(), all.collect());
+    let since = Instant::now();
+    store.create_insights(&writer("acme"), stream::iter(head).boxed()).await.unwrap();
+    let into_index = few as f64 / since.elapsed().as_secs_f64();
+    let drop_index = "DO $$ DECLARE one text; BEGIN
+        FOR one IN SELECT indexname FROM pg_indexes WHERE indexname LIKE 'embeddings\\_%' LOOP EXECUTE format('DROP INDEX %I', one); END LOOP; END $$";
+    owner.batch_execute(drop_index).await.unwrap();
+    let since = Instant::now();
+    store.create_insights(&writer("acme"), stream::iter(rest).boxed()).await.unwrap();
+    let bare = (rows - few) as f64 / since.elapsed().as_secs_f64();
+    let since = Instant::now();
+    let build =
+        "SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2; SELECT vitrine.index_embeddings()";
+    owner.batch_execute(build).await.unwrap();
+    println!("| bulk with embeddings of {DIMENSION} dimensions | rows/s |\n|---|---|");
+    println!("| into the HNSW index | {into_index:.0} |\n| without it | {bare:.0} |");
+    println!("| building it for {rows}, by pgvector | {:.0} |\n", rows as f64 / since.elapsed().as_secs_f64());
 }

@@ -36,6 +36,7 @@ fn distance(measure: &str, a: &[f64], b: &[f64]) -> f64 {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "a story is told in one piece")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn embeddings_are_kept_and_searched_over_http() {
     let server = Server::start_with(&vector_bin(), None, &[]).await;
@@ -52,7 +53,7 @@ async fn embeddings_are_kept_and_searched_over_http() {
         };
         let new = |number: usize| {
             json!({ "kind": kind, "key": format!("k{number}"), "title": format!("Insight {number} of {measure}"),
-                    "payload": { "rare": number % 60 == 0 }, "embedding": vector(number) })
+                    "payload": { "rare": number.is_multiple_of(60) }, "embedding": vector(number) })
         };
         let lines: Vec<String> = (0..200).map(|number| new(number).to_string()).collect();
         assert_eq!(client.bulk(&[], lines.join("\n")).await.is(200).json()["created"], 200);
@@ -79,7 +80,7 @@ async fn embeddings_are_kept_and_searched_over_http() {
         }
         // As many as exist, whatever the index thinks: 4 pass this filter.
         let rare = search(json!({ "payload": { "rare": true }, "limit": 50 })).await;
-        let wanted: Vec<&(f64, usize)> = nearest.iter().filter(|(_, number)| number % 60 == 0).collect();
+        let wanted: Vec<&(f64, usize)> = nearest.iter().filter(|(_, number)| number.is_multiple_of(60)).collect();
         assert_eq!(rare.len(), wanted.len());
         for (found, (wanted, _)) in rare.iter().zip(wanted) {
             assert!((found["distance"].as_f64().unwrap() - wanted).abs() < 1e-4, "{measure}");

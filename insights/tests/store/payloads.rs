@@ -91,6 +91,7 @@ fn pattern() -> impl Strategy<Value = String> {
     prop_oneof![3 => known.prop_map(str::to_owned), 1 => "[ab1.*+?|()^$\\[\\]\\\\{},-]{0,6}"]
 }
 
+#[allow(clippy::too_many_lines, reason = "a list of keywords is one list")]
 fn schema() -> impl Strategy<Value = Value> {
     let count = || sample::select(vec![json!(0), json!(1), json!(2), json!(3)]);
     let kind_of = || sample::select(vec!["null", "boolean", "number", "integer", "string", "array", "object"]);
@@ -169,7 +170,7 @@ fn schema() -> impl Strategy<Value = Value> {
             "patternProperties",
             btree_map(pattern(), inner.clone(), 0..2).prop_map(|all| json!(all)).boxed(),
         ));
-        vec(proptest::strategy::Union::new(words), 1..5).prop_map(move |words| object(words))
+        vec(proptest::strategy::Union::new(words), 1..5).prop_map(object)
     });
     (deep, option::of(payload())).prop_map(|(mut schema, leaf)| {
         if let (Some(fields), Some(leaf)) = (schema.as_object_mut(), leaf) {
