@@ -99,12 +99,13 @@ def sections(bench, stage, options, canned):
         rows = bench.interleaved(pair * 2, lambda endpoint: bench.pgbench(endpoint, protocol, 8))
         yield {"kind": "misses", "title": f"a miss with the cache on and off, {protocol}, 8 clients", "rows": rows}
     if "aggregate" in wanted:
-        four = [named[name] for name in ("direct", "pgpool, cache hit", "vitrine, hit", "canned")]
+        four = [named[name] for name in ("pgpool, cache hit", "vitrine, hit", "canned", "direct")]
         for endpoint in four:
             endpoint.script = scripts[2]
-        for clients in (8, 64):
-            rows = bench.interleaved(four, lambda endpoint: bench.pgbench(endpoint, "simple", clients))
-            yield {"kind": "aggregate", "title": f"an aggregate, simple, {clients} clients", "rows": rows}
+        # Direct, 64 clients would have to wait for one answer each, much longer than everything else takes.
+        for clients, among in ((8, four), (64, four[:3])):
+            rows = bench.interleaved(among, lambda endpoint: bench.pgbench(endpoint, "simple", clients))
+            yield {"kind": "aggregate", "title": f"an aggregate, simple, {clients} clients (times pgpool's)", "rows": rows}
     for protocol in ("simple", "prepared") if "pipelined" in wanted else []:
         three = [named[name] for name in ("direct", "vitrine, hit", "canned")]
         rows = bench.interleaved(three, lambda endpoint: bench.pipelined(endpoint, protocol))
