@@ -25,8 +25,10 @@ impl Answer {
     /// # Errors
     /// There is something in it that is no part of a plain answer.
     pub fn read(sent: &[u8]) -> Result<Self, Bypass> {
-        let (mut description, mut columns, mut rows) = (None, BytesMut::new(), BytesMut::new());
-        let mut complete = false;
+        let mut description: Option<Describing> = None;
+        // RowDescription comes before rows, so what is kept of one is one run.
+        let mut whole = Vec::with_capacity(sent.len());
+        let (mut rows_at, mut complete) = (0, false);
         let mut rest = sent;
         while !rest.is_empty() {
             let header = frame::header(rest).ok().flatten().ok_or(Bypass::Answer)?;
@@ -42,24 +44,26 @@ impl Answer {
                         describing.bytes.put_slice(message);
                         describing.open = false;
                     }
-                    Some(_) | None if columns.is_empty() => columns.put_slice(message),
+                    Some(_) | None if whole.is_empty() => {
+                        whole.extend_from_slice(message);
+                        rows_at = whole.len();
+                    }
                     Some(_) | None => return Err(Bypass::Answer),
                 },
-                b'D' if !complete => rows.put_slice(message),
-                b'C' if !complete => {
-                    rows.put_slice(message);
-                    complete = true;
+                b'D' | b'C' if !complete => {
+                    whole.extend_from_slice(message);
+                    complete = header.tag == b'C';
                 }
                 _ => return Err(Bypass::Answer),
             }
         }
-        if description.as_ref().is_some_and(|describing: &Describing| describing.open)
-            || (!rows.is_empty() && !complete)
-        {
+        let has_rows = whole.len() > rows_at;
+        if description.as_ref().is_some_and(|describing| describing.open) || (has_rows && !complete) {
             return Err(Bypass::Answer);
         }
         let description = description.map(|describing| Bytes::copy_from_slice(&describing.bytes));
-        Ok(Self::assembled(description, &columns, &rows))
+        // Boxed, it takes what it holds and no more.
+        Ok(Self { description, whole: whole.into_boxed_slice().into(), rows_at, has_rows })
     }
 
     fn assembled(description: Option<Bytes>, columns: &[u8], rows: &[u8]) -> Self {

@@ -112,6 +112,11 @@ impl Ticket {
         });
     }
 
+    /// The question, in memory of its own.
+    pub(super) fn key(&self) -> Key {
+        self.key.clone()
+    }
+
     /// Whether it is the ticket of that question.
     #[must_use]
     pub fn is_for(&self, key: &Key) -> bool {

@@ -27,13 +27,14 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// A recording of the answer to `batch`, of which nothing has been sent upstream yet.
+    /// A recording of the answer to `batch`, of which nothing has been sent upstream yet; with the ticket of that very
+    /// question, if anybody may wait for it.
     #[must_use]
-    pub fn new(key: &Key, batch: u64, (stamp, tables): (Stamp, Tables), store: &Store) -> Self {
+    pub fn new(key: &Key, batch: u64, (stamp, tables): (Stamp, Tables), store: &Store, ticket: Option<Ticket>) -> Self {
         let (bytes_max, drops) = (store.limits().entry_bytes_max, store.drops());
         Self {
-            key: key.owned(),
-            ticket: None,
+            key: ticket.as_ref().map_or_else(|| key.owned(), Ticket::key),
+            ticket,
             stamp,
             tables,
             batch,
@@ -42,12 +43,6 @@ impl Recording {
             drops,
             took: None,
         }
-    }
-
-    /// With those who wait for it.
-    #[must_use]
-    pub fn with_ticket(self, ticket: Option<Ticket>) -> Self {
-        Self { ticket, ..self }
     }
 
     /// The batch of the session that it answers.

@@ -187,10 +187,14 @@ impl Freshness {
         if tables.len() + oids.len() > TABLES_MAX {
             return None;
         }
+        let mut table = |oid: &Oid| Arc::clone(tables.entry(*oid).or_insert_with(|| Arc::new(Table::new(*oid))));
+        if let [oid] = oids {
+            return Some(Arc::from([table(oid)]));
+        }
         let mut watched: Vec<Arc<Table>> = Vec::with_capacity(oids.len());
         for oid in oids {
             if !watched.iter().any(|table| table.oid == *oid) {
-                watched.push(Arc::clone(tables.entry(*oid).or_insert_with(|| Arc::new(Table::new(*oid)))));
+                watched.push(table(oid));
             }
         }
         Some(watched.into())

@@ -109,8 +109,7 @@ impl Again {
         let oids = admit(self.read.permitted()?).ok()?.tables;
         let tables = self.database.freshness.watched(oids)?;
         let batch = session.batches_answered() + 1;
-        let recording = Recording::new(&self.key(), batch, (stamp, tables), &gateway.cache.store);
-        Some(recording.with_ticket(Some(ticket)))
+        Some(Recording::new(&self.key(), batch, (stamp, tables), &gateway.cache.store, Some(ticket)))
     }
 }
 

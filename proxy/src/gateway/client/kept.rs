@@ -266,7 +266,7 @@ where
         let oids = read.permitted().map(admit).ok_or(Bypass::Kind)??.tables;
         let tables = freshness.watched(oids).ok_or(Bypass::Tables)?;
         let ticket = self.ticket.take_if(|ticket| ticket.is_for(&key));
-        Ok(Recording::new(&key, batch, (stamp, tables), &self.gateway.cache.store).with_ticket(ticket))
+        Ok(Recording::new(&key, batch, (stamp, tables), &self.gateway.cache.store, ticket))
     }
 }
 
