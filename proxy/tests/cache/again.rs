@@ -14,9 +14,12 @@ fn refreshes(stage: &Stage) -> u64 {
     stage.front.gateway.cache.counters.refreshes.total()
 }
 
-/// A change that the gateway has seen.
+/// A change that the gateway has seen: counters are told as the session ends, which may be after the snapshot has moved.
 fn change(stage: &Stage, sql: &str) {
     stage.server.psql(sql).unwrap();
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'psql' AND pid <> pg_backend_pid()";
+    wait_for(|| stage.server.psql(others).unwrap().trim() == "0");
+    stage.server.psql("SELECT pg_current_xact_id()").unwrap();
     stage.ticks();
 }
 
