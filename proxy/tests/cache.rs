@@ -9,6 +9,8 @@
     reason = "a test says what is wrong by failing"
 )]
 
+#[path = "cache/proof/admission.rs"]
+mod admission;
 #[path = "cache/again.rs"]
 mod again;
 #[path = "cache/proof/attacks.rs"]
