@@ -29,6 +29,9 @@ use vitrine::verify::{Attack, Move, Outcome, Protocol, Way, attacks, attempt, pa
 
 const OWN: &str = include_str!("walls/attacks.txt");
 const POLICY: &str = include_str!("policy/live/attacks.txt");
+/// Attacks of kinds that no other corpus has, and what they aim at.
+const KINDS: &str = include_str!("walls/kinds.txt");
+const KINDS_FIXTURE: &str = include_str!("walls/kinds.sql");
 
 /// Statements as attacks.
 fn steps(name: &str, statements: impl IntoIterator<Item = String>) -> Vec<Attack> {
@@ -142,6 +145,53 @@ async fn nothing_changes_by_the_owner() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_changes_by_a_reader() {
     nothing_changes("reader", 5).await;
+}
+
+async fn scene_of_kinds() -> Scene {
+    let scene = Scene::new().await;
+    let superuser = client(&scene.server, "postgres").await;
+    superuser.batch_execute(KINDS_FIXTURE).await.unwrap();
+    superuser
+        .batch_execute("DELETE FROM public.bites; GRANT SELECT ON ALL TABLES IN SCHEMA app TO owner, reader")
+        .await
+        .unwrap();
+    superuser.batch_execute("GRANT USAGE ON SCHEMA app, trap TO owner, reader").await.unwrap();
+    superuser.batch_execute("VACUUM (FREEZE, ANALYZE)").await.unwrap();
+    scene
+}
+
+/// As superuser and as owner: for a kind of value nothing runs, whatever the statement looks like.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_runs_for_a_kind_of_value() {
+    let scene = scene_of_kinds().await;
+    let attacks = parse("kinds", KINDS).unwrap();
+    assert!(attacks.len() > 200, "{}", attacks.len());
+    for role in ["postgres", "owner"] {
+        let front = scene.front(role).await;
+        let way = Way::Here { gateway: front.gateway.clone(), database: scene::DATABASE.into(), user: "walls".into() };
+        let honest = "SELECT count(*) FROM app.customer";
+        let moves = Move::Probe { expected: "2".to_owned(), steps: vec![honest.to_owned()], elsewhere: false };
+        let probe = Attack { id: "honest".into(), family: "honest".into(), text: honest.into(), moves };
+        let outcome = attempt(&way, &probe, Protocol::Simple).await;
+        assert!(matches!(outcome, Outcome::WithoutEffect { .. }), "{honest}: {outcome}");
+        let before = scene.state().await;
+        let found = effects(&scene, &way, &attacks, &[]).await;
+        assert!(found.is_empty(), "as {role}, {} had an effect:\n{}", found.len(), found.join("\n"));
+        assert_eq!(before, scene.state().await);
+        scene.assert_nothing_leaked(&way).await;
+    }
+}
+
+/// What runs for a kind of value without the gateway: otherwise the test above proves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_traps_for_kinds_of_values_bite() {
+    let scene = scene_of_kinds().await;
+    let way = Way::There(Box::new(Target::from_url(&scene.server.superuser_url_of(scene::DATABASE)).unwrap()));
+    let mut attacks = parse("kinds", KINDS).unwrap();
+    attacks.retain(|attack| attack.text.starts_with("SELECT") && attack.family != "statements in other clothes");
+    let found = effects(&scene, &way, &attacks, &[Protocol::Simple]).await;
+    println!("{}", found.join("\n"));
+    assert!(found.len() > attacks.len() / 2, "{} of {}", found.len(), attacks.len());
 }
 
 /// Statements of our own attacks that write in the open.

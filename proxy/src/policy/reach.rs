@@ -85,6 +85,45 @@ impl Reach {
     }
 }
 
+/// Words beside which PostgreSQL makes what stands there into a truth, a text or a number, by an implicit cast.
+const COERCING: &[&str] = &[
+    "and",
+    "any",
+    "at",
+    "between",
+    "case",
+    "collate",
+    "else",
+    "except",
+    "fetch",
+    "filter",
+    "having",
+    "ilike",
+    "in",
+    "intersect",
+    "is",
+    "isnull",
+    "join",
+    "like",
+    "limit",
+    "not",
+    "notnull",
+    "offset",
+    "on",
+    "or",
+    "overlaps",
+    "rows",
+    "similar",
+    "some",
+    "then",
+    "union",
+    "using",
+    "values",
+    "when",
+    "where",
+    "window",
+];
+
 /// Which columns a statement can name, as far as its text tells: too many rather than too few.
 #[derive(Debug)]
 pub(super) struct Mentions {
@@ -110,8 +149,8 @@ impl Mentions {
     pub(super) fn is_bare(&self) -> bool {
         let signs =
             |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '"' | '.' | ',' | ' ' | '\n' | '*');
-        let words = ["case", "where", "having", "limit", "offset", "fetch", "union", "intersect", "except", "join"];
-        self.text.chars().all(signs) && !words.iter().any(|word| self.text.contains(word))
+        let mut words = self.text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        self.text.chars().all(signs) && !words.any(|word| COERCING.contains(&word))
     }
 
     /// A literal or a parameter stands in it, which becomes a value of whatever type it meets.
@@ -170,6 +209,22 @@ mod tests {
         assert!(stars.iter().all(|text| has_star(text)));
         let products = ["select a * 2", "select (a) * b", "select 'x'*1", "select \"a\"*$1"];
         assert!(!products.iter().any(|text| has_star(text)));
+    }
+
+    #[test]
+    fn words_that_make_values_into_others_are_no_bare_columns() {
+        for text in [
+            "SELECT NOT v FROM t",
+            "SELECT v AND true FROM t",
+            "SELECT v IS TRUE FROM t",
+            "SELECT a BETWEEN 1 AND 2",
+            "SELECT w IS NORMALIZED FROM t",
+            "SELECT a AT TIME ZONE w FROM t",
+            "SELECT 1 FROM t\nWHERE v",
+        ] {
+            assert!(!Mentions::new(text, false).is_bare(), "{text}");
+        }
+        assert!(Mentions::new("SELECT island, notes FROM t ORDER BY island", false).is_bare());
     }
 
     #[test]

@@ -71,13 +71,16 @@ pub(super) async fn types(
 ) -> Result<Vec<Type>, LoadError> {
     let subscript = if version >= 140_000 { "t.typsubscript::oid" } else { "0::oid" };
     let multirange = if version >= 140_000 { "r.rngmultitypid" } else { "0::oid" };
+    // A range is made and compared by the operator class of its elements, which it names.
+    let compares = "ARRAY(SELECT p.amproc::oid FROM pg_catalog.pg_opclass c JOIN pg_catalog.pg_amproc p \
+        ON p.amprocfamily = c.opcfamily WHERE c.oid = r.rngsubopc AND p.amproc >= 16384)";
     // A true array is the `typarray` of its element; `name` and `point` have elements and are none.
     let sql = format!(
         "SELECT t.oid, t.typnamespace, t.typname::text, t.typtype, t.typcategory, t.typispreferred, t.typarray, \
             t.typrelid, CASE WHEN e.typarray = t.oid THEN t.typelem ELSE 0 END, t.typbasetype, \
             coalesce(r.rngsubtype, 0), coalesce(m.rngtypid, 0), \
-            ARRAY[t.typinput::oid, t.typreceive::oid, t.typmodin::oid], \
-            ARRAY[t.typoutput::oid, t.typsend::oid, t.typmodout::oid, {subscript}], t.typelem \
+            ARRAY[t.typinput::oid, t.typreceive::oid, t.typmodin::oid] || {compares}, \
+            ARRAY[t.typoutput::oid, t.typsend::oid, t.typmodout::oid, {subscript}] || {compares}, t.typelem \
          FROM pg_catalog.pg_type t \
          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace AND n.nspname !~ '^pg_(toast_)?temp_' \
          LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem \
