@@ -131,7 +131,7 @@ class Stage:
         await_port(process, self.pgbouncer_port, READER, DATABASE, self.log("pgbouncer"))
         self.pgbouncer_pid = process.pid
 
-    def start_vitrine(self, name, unix, extra=None):
+    def start_vitrine(self, name, unix, extra=None, binary=None):
         """The gateway, by environment alone. Returns where it listens."""
         port, run_dir = free_port(), os.path.join(self.folder, f"{name}.run")
         os.mkdir(run_dir, 0o700)
@@ -144,7 +144,7 @@ class Stage:
             # What is kept from before is measured for itself.
             "VITRINE_CACHE_FRESHNESS": "off", **(extra or {}),
         }
-        process = self.spawn(name, [self.binary, "serve"], env=environment, cwd=self.folder)
+        process = self.spawn(name, [binary or self.binary, "serve"], env=environment, cwd=self.folder)
         await_port(process, port, READER, DATABASE, self.log(name))
         return Endpoint(name, port, process.pid)
 
