@@ -14,6 +14,9 @@ use crate::gateway::state::{Database, Gateway, Route};
 /// A database that has not answered by now is looked at again later, by the housekeeping.
 const PREPARE_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// The same for the insight store, which keeps nobody from the customer's databases.
+const STORE_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// What came of one look.
 enum Found {
     Nothing,
@@ -26,6 +29,7 @@ enum Found {
 /// Looks at everything once. A database that cannot be reached is no reason not to start, but one not to take over.
 pub(super) async fn prepare(gateway: &Arc<Gateway>, taking_over: bool) -> Result<(), ServeError> {
     let mut looks = JoinSet::new();
+    looks.spawn(store(Arc::clone(gateway)));
     for database in gateway.databases.load_full().values() {
         looks.spawn(catalog(Arc::clone(database)));
         for route in database.all_routes() {
@@ -58,6 +62,18 @@ pub(super) async fn prepare(gateway: &Arc<Gateway>, taking_over: bool) -> Result
         tracing::error!(event = "not_ready", why, "starting all the same: clients are served when this is over");
     }
     Ok(())
+}
+
+/// The insight store's catalog, so that its SQL clients are not refused while a new process takes over. It may be away, or
+/// have no tables yet: then the housekeeping finds it.
+async fn store(gateway: Arc<Gateway>) -> Found {
+    if let Some(store) = gateway.insights.load_full() {
+        let looked = timeout(STORE_TIME_MAX, store.database.catalog.refresh()).await;
+        if !matches!(looked, Ok(Ok(_))) {
+            tracing::debug!(event = "store_not_ready", "the catalog of the insight store is not there yet");
+        }
+    }
+    Found::Nothing
 }
 
 async fn catalog(database: Arc<Database>) -> Found {
