@@ -70,7 +70,8 @@ says() {
 free_port() {
     local port
     while :; do
-        port=$((20000 + RANDOM % 20000))
+        # Below what systems give to outgoing connections.
+        port=$((10000 + RANDOM % 20000))
         (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port" && return; }
     done
 }
