@@ -71,6 +71,8 @@ stop_engine() {
     kill -TERM "$engine_pid" 2>/dev/null || true
     wait "$engine_pid" 2>/dev/null || true
     engine_pid=
+    # It leaves a network namespace mounted there.
+    umount "$engine_folder"/exec/netns/* 2>/dev/null || true
     rm -rf "$engine_folder"
 }
 
