@@ -247,6 +247,8 @@ fn a_bound_search_path_is_that_of_the_names_after_it() {
         let mut client = stage.client();
         assert_eq!(client.value("SELECT n FROM numbers"), "1");
         let lines = extended(&mut client, sql, types, &bound(Some(b"other, \"$user\""), format));
+        // Reported by 18 and later.
+        let lines: Vec<String> = lines.into_iter().filter(|line| !line.starts_with("ParameterStatus")).collect();
         assert_eq!(lines[2..], ["DataRow other, \"$user\"", "CommandComplete SELECT 1", "Ready I"], "{lines:#?}");
         assert_eq!(client.value("SELECT n FROM numbers"), "10");
         // One connection serves all: another client has its own.

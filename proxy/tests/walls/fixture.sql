@@ -5,7 +5,8 @@ CREATE EXTENSION pageinspect;
 CREATE EXTENSION postgres_fdw;
 CREATE EXTENSION xml2;
 CREATE EXTENSION pg_prewarm;
-CREATE EXTENSION adminpack;
+-- Gone in 17.
+DO $$ BEGIN IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'adminpack') THEN CREATE EXTENSION adminpack; END IF; END $$;
 
 INSERT INTO app.customer VALUES (1, 'Ada', 'ada@example.org', '{a}', '{"a": 1}', '1815-12-10', 10), (2, 'Bob', NULL, '{}', '{}', NULL, 0);
 INSERT INTO app.orders VALUES (1, 1, 10, '2025-02-01'), (2, 2, 20, '2026-02-01');
