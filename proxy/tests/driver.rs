@@ -84,14 +84,25 @@ async fn set_config_is_a_set_for_one_client_alone() {
     assert_eq!((jit(&one).await, jit(&other).await), ("off".into(), "on".into()));
     one.query_one("SELECT set_config('jit', $1, false)", &[&"on"]).await.unwrap();
     assert_eq!((jit(&one).await, jit(&other).await), ("on".into(), "on".into()));
+    // pgAdmin, on each connection.
+    let pgadmin =
+        "SELECT set_config('bytea_output','escape',false) FROM pg_show_all_settings() WHERE name = 'bytea_output'";
+    one.query_one(pgadmin, &[]).await.unwrap();
+    for (client, output) in [(&one, "escape"), (&other, "hex")] {
+        let row = client.query_one("SELECT current_setting('bytea_output')", &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), output);
+    }
     one.query_one("SELECT pg_catalog.set_config('search_path', '', false)", &[]).await.unwrap();
     let error = one.query("SELECT * FROM no_such_table", &[]).await.unwrap_err();
     assert_eq!(error.code().unwrap().code(), "42P01");
     for refused in [
         "SELECT set_config('default_transaction_read_only', 'off', false)",
         "SELECT set_config('transaction_read_only', 'off', true)",
-        "SELECT set_config('search_path', $1, false)",
         "SELECT set_config('jit', 'off', false) FROM pg_class",
+        "SELECT set_config('jit', 'off', false) FROM pg_show_all_settings() WHERE name = 'bytea_output'",
+        "SELECT set_config('bytea_output', 'hex', false) FROM pg_show_all_settings()",
+        "SELECT set_config('bytea_output', 'hex', false) FROM pg_show_all_settings() WHERE name <> 'bytea_output'",
+        "SELECT set_config('bytea_output', 'hex', false) FROM pg_show_all_settings() WHERE name = 'no_such_parameter'",
         "SELECT set_config('jit', 'off', false) WHERE true",
         "SELECT upper(set_config('jit', 'off', false))",
         "SELECT set_config('jit', 'off', false), (SELECT set_config('role', 'x', false))",

@@ -120,8 +120,13 @@ impl<'a> Case<'a> {
     /// Every function that a call with so many arguments could mean.
     pub(super) fn functions(&self, schema: Option<&str>, name: &str, call: Call) -> Vec<&'a Function> {
         let catalog: &'a Catalog = self.catalog;
-        let found = catalog.functions(name);
-        found.filter(|function| self.reaches(schema, &function.schema) && call.fits(function)).collect()
+        let fits = |function: &&Function| self.reaches(schema, &function.schema) && call.fits(function);
+        let found: Vec<_> = catalog.functions(name).filter(fits).collect();
+        // Before PostgreSQL 14 there is no function extract: EXTRACT (a FROM b) calls this one.
+        if found.is_empty() && schema == Some("pg_catalog") && name == "extract" {
+            return catalog.functions("date_part").filter(fits).collect();
+        }
+        found
     }
 
     /// Every operator that the name could mean.

@@ -1,11 +1,11 @@
 //! `SELECT set_config('name', 'value', false)`: a SET in the clothes of a function, as drivers use it.
 //!
 //! It counts as one only where it surely runs once, with what stands in the text: as an entry of the target list of a
-//! SELECT that has nothing else. Any other call of `set_config` is left to the policy, which refuses it.
+//! SELECT that has nothing else, or as pgAdmin says it. Any other call of `set_config` is left to the policy, which refuses it.
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
-use pg_query::protobuf::{FuncCall, Node, SelectStmt};
+use pg_query::protobuf::{AExprKind, FuncCall, Node, SelectStmt};
 
 use super::walk::{inner, qualified, strings};
 use crate::sql::statement::{Assigned, Assignment, SetScope};
@@ -14,7 +14,9 @@ pub(super) const SET_CONFIG: &str = "set_config";
 
 /// The assignments of a query that does nothing but read values.
 pub(super) fn assignments(query: &SelectStmt) -> Vec<Assignment> {
-    if !is_bare(query) || !query.target_list.iter().all(|node| target(node).is_some() || is_one_value(node)) {
+    if !(is_bare(query) || is_of_pgadmin(query))
+        || !query.target_list.iter().all(|node| target(node).is_some() || is_one_value(node))
+    {
         return Vec::new();
     }
     query.target_list.iter().filter_map(target).collect()
@@ -58,6 +60,41 @@ fn is_bare(query: &SelectStmt) -> bool {
         ..SelectStmt::default()
     };
     *query == only_targets && query.op() == pg_query::protobuf::SetOperation::SetopNone
+}
+
+/// What pgAdmin says on each connection: `SELECT set_config('bytea_output', 'hex', false) FROM pg_show_all_settings() WHERE
+/// name = 'bytea_output'`. Every server has that parameter, so there is one row.
+fn is_of_pgadmin(query: &SelectStmt) -> bool {
+    const PARAMETER: &str = "bytea_output";
+    let bare = SelectStmt { from_clause: Vec::new(), where_clause: None, ..query.clone() };
+    let [entry] = query.target_list.as_slice() else { return false };
+    let sets_it = target(entry).is_some_and(|assignment| assignment.name == PARAMETER);
+    let [source] = query.from_clause.as_slice() else { return false };
+    sets_it
+        && is_bare(&bare)
+        && is_list_of_settings(source)
+        && query.where_clause.as_deref().is_some_and(|condition| names(condition, PARAMETER))
+}
+
+/// `pg_show_all_settings()`, without columns of its own.
+fn is_list_of_settings(source: &Node) -> bool {
+    let Ok(NodeEnum::RangeFunction(source)) = inner(source) else { return false };
+    let plain = !source.lateral && !source.ordinality && !source.is_rowsfrom && source.coldeflist.is_empty();
+    let [function] = source.functions.as_slice() else { return false };
+    let Ok(NodeEnum::List(function)) = inner(function) else { return false };
+    let Some(Ok(call)) = function.items.first().map(inner) else { return false };
+    plain && source.alias.is_none() && is_call_of(call, "pg_show_all_settings")
+}
+
+/// `name = 'PARAMETER'`.
+fn names(condition: &Node, parameter: &str) -> bool {
+    let Ok(NodeEnum::AExpr(compared)) = inner(condition) else { return false };
+    let (Some(left), Some(right)) = (compared.lexpr.as_deref(), compared.rexpr.as_deref()) else { return false };
+    let Ok(NodeEnum::ColumnRef(column)) = inner(left) else { return false };
+    compared.kind() == AExprKind::AexprOp
+        && matches!(strings(&compared.name).as_deref(), Ok(["="]))
+        && matches!(strings(&column.fields).as_deref(), Ok(["name"]))
+        && value_of(right) == Some(Assigned::Text(parameter.to_owned()))
 }
 
 fn target(node: &Node) -> Option<Assignment> {
