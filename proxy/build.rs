@@ -6,15 +6,16 @@
 use std::env;
 use std::process::Command;
 
+// Names that begin with VITRINE_ would be settings to every program that cargo starts.
 fn main() {
     println!("cargo:rerun-if-env-changed=VITRINE_COMMIT");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let given = env::var("VITRINE_COMMIT").ok().filter(|commit| !commit.is_empty() && commit != "unknown");
     let commit = given.or_else(|| is_release().then(from_git).flatten());
-    println!("cargo:rustc-env=VITRINE_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    println!("cargo:rustc-env=BUILT_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     match commit {
-        Some(commit) => println!("cargo:rustc-env=VITRINE_VERSION={version} ({commit})"),
-        None => println!("cargo:rustc-env=VITRINE_VERSION={version}"),
+        Some(commit) => println!("cargo:rustc-env=BUILT_VERSION={version} ({commit})"),
+        None => println!("cargo:rustc-env=BUILT_VERSION={version}"),
     }
 }
 

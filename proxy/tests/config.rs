@@ -430,7 +430,7 @@ fn every_certificate_that_cannot_be_read_is_listed() {
 fn the_program_tells_its_version_and_commit() {
     let output = Command::new(env!("CARGO_BIN_EXE_vitrine")).arg("--version").env_clear().output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
-    let expected = match env!("VITRINE_COMMIT") {
+    let expected = match env!("BUILT_COMMIT") {
         "unknown" => format!("vitrine {}\n", env!("CARGO_PKG_VERSION")),
         commit => format!("vitrine {} ({commit})\n", env!("CARGO_PKG_VERSION")),
     };

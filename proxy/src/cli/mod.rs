@@ -21,7 +21,7 @@ pub const EX_CONFIG: u8 = 78;
 
 /// Look, don't touch: any PostgreSQL client reads a database through Vitrine, and none can write.
 #[derive(Debug, Parser)]
-#[command(name = "vitrine", version = env!("VITRINE_VERSION"), max_term_width = 100)]
+#[command(name = "vitrine", version = env!("BUILT_VERSION"), max_term_width = 100)]
 pub struct CommandLine {
     #[command(subcommand)]
     command: Command,

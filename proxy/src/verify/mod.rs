@@ -57,7 +57,7 @@ pub async fn run(way: &Way, mut progress: impl FnMut(usize, usize)) -> Result<Re
     let answers = honest(way).await?;
     let answer = |sql: &str| answers.get(sql).cloned().unwrap_or_default();
     let mut report = Report {
-        gateway_version: env!("VITRINE_VERSION").to_owned(),
+        gateway_version: env!("BUILT_VERSION").to_owned(),
         gateway: way.name(),
         policy_version: way.versions().map(|versions| format!("{:016x}", versions.policy)),
         catalog_version: way.versions().map(|versions| format!("{:016x}", versions.catalog)),

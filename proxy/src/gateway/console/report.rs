@@ -34,7 +34,7 @@ fn help() -> Table {
 }
 
 fn version() -> Table {
-    Table { columns: vec!["version"], rows: vec![vec![text(concat!("Vitrine ", env!("VITRINE_VERSION")))]] }
+    Table { columns: vec!["version"], rows: vec![vec![text(concat!("Vitrine ", env!("BUILT_VERSION")))]] }
 }
 
 /// Columns named as pgbouncer names them, where they mean the same.

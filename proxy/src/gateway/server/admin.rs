@@ -171,6 +171,6 @@ async fn metrics(State(shared): State<Shared>) -> Response {
         }
     }
     out.family("vitrine_build", "gauge", "The running version.");
-    out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION")), ("commit", env!("VITRINE_COMMIT"))], 1);
+    out.sample("vitrine_build", &[("version", env!("CARGO_PKG_VERSION")), ("commit", env!("BUILT_COMMIT"))], 1);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], out.into_text()).into_response()
 }
