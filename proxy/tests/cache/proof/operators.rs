@@ -164,9 +164,8 @@ fn resident(gateway: &GatewayProcess) -> u64 {
 }
 
 /// Entries of three sizes, so that what each one takes beside its bytes counts in the first and hardly in the last; of one
-/// statement, which they share, and of as many texts. What the cache says of itself is at least three quarters of what the
-/// process grows by, and at most half as much again: the process takes memory in steps of its own, and to count too much
-/// errs on the safe side.
+/// statement, which they share, and of as many texts. What the cache says of itself is between three quarters and five
+/// quarters of what the process grows by. So many of the small ones, because the process takes memory in steps of its own.
 #[test]
 fn memory_is_counted_truly() {
     let gateway = start(
@@ -195,8 +194,8 @@ fn memory_is_counted_truly() {
         }
     };
     for (name, ballast, count, bytes) in [
-        ("small", 12_000, 8_000, 20),
-        ("text", 2_000, 6_000, 20),
+        ("small", 12_000, 24_000, 20),
+        ("text", 2_000, 18_000, 20),
         ("middling", 800, 1_500, 10_000),
         ("large", 20, 60, 500_000),
     ] {
@@ -214,6 +213,6 @@ fn memory_is_counted_truly() {
             counted / grown
         );
         assert!(counted > count as f64 * f64::from(bytes));
-        assert!(counted > 0.75 * grown && counted < 1.5 * grown, "{name}: counted {counted}, grown by {grown}");
+        assert!(counted > 0.75 * grown && counted < 1.25 * grown, "{name}: counted {counted}, grown by {grown}");
     }
 }
