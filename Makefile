@@ -16,7 +16,7 @@ SCENARIO ?= smoke
 
 include docker/targets.mk
 
-.PHONY: help deps demo fmt clippy check test test-matrix test-drivers test-docs deny dist fuzz soak-cache bench bench-insights k6 loadtest loadtest-faults loadtest-figures test-load
+.PHONY: help deps demo fmt clippy check test test-matrix test-drivers test-docs deny dist fuzz soak-cache bench bench-cache bench-insights k6 loadtest loadtest-faults loadtest-figures test-load
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -66,7 +66,6 @@ fuzz: deps ## hostile bytes and conversations, FUZZ_SECONDS (default 60) for eac
 bench: deps ## direct, pgbouncer and Vitrine in one interleaved run
 	loadtests/bench/run
 
-.PHONY: bench-cache
 bench-cache: deps ## answers from memory: direct, pgpool-II, Vitrine and a canned server in one interleaved run
 	loadtests/bench/cache --out loadtests
 
