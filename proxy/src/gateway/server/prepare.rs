@@ -31,7 +31,7 @@ pub(super) async fn prepare(gateway: &Arc<Gateway>, taking_over: bool) -> Result
     let mut looks = JoinSet::new();
     looks.spawn(store(Arc::clone(gateway)));
     for database in gateway.databases.load_full().values() {
-        looks.spawn(catalog(Arc::clone(database)));
+        looks.spawn(catalog(Arc::clone(database), PREPARE_TIME_MAX));
         for route in database.all_routes() {
             looks.spawn(role(Arc::clone(route)));
         }
@@ -67,17 +67,15 @@ pub(super) async fn prepare(gateway: &Arc<Gateway>, taking_over: bool) -> Result
 /// The insight store's catalog, so that its SQL clients are not refused while a new process takes over. It may be away, or
 /// have no tables yet: then the housekeeping finds it.
 async fn store(gateway: Arc<Gateway>) -> Found {
-    if let Some(store) = gateway.insights.load_full() {
-        let looked = timeout(STORE_TIME_MAX, store.database.catalog.refresh()).await;
-        if !matches!(looked, Ok(Ok(_))) {
-            tracing::debug!(event = "store_not_ready", "the catalog of the insight store is not there yet");
-        }
+    let Some(store) = gateway.insights.load_full() else { return Found::Nothing };
+    if let Found::Silent(why) = catalog(Arc::clone(&store.database), STORE_TIME_MAX).await {
+        tracing::debug!(event = "store_not_ready", why, "the catalog of the insight store is not there yet");
     }
     Found::Nothing
 }
 
-async fn catalog(database: Arc<Database>) -> Found {
-    match timeout(PREPARE_TIME_MAX, database.catalog.refresh()).await {
+async fn catalog(database: Arc<Database>, time_max: Duration) -> Found {
+    match timeout(time_max, database.catalog.refresh()).await {
         Ok(Ok(_)) => Found::Nothing,
         Ok(Err(error)) => Found::Silent(format!("database {}: {error}", database.name)),
         Err(_) => Found::Silent(format!("database {}: no answer", database.name)),
