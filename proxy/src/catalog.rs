@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use builtin::builtin;
 pub use object::{
     Cast, CastContext, Column, FIRST_USER_OID, Function, FunctionKind, Oid, Operator, OperatorClass, Origin, Relation,
-    RelationKind, TreeUses, Type, TypeKind, Volatility,
+    RelationKind, Search, TreeUses, Type, TypeKind, Volatility,
 };
 pub use snapshot::render as render_snapshot;
 pub use tree::{UnreadableTree, read_constants, read_tree};

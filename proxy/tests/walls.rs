@@ -147,6 +147,25 @@ async fn nothing_changes_by_a_reader() {
     nothing_changes("reader", 5).await;
 }
 
+/// Reads of the same tables that compare none of it.
+const HONEST_OF_KINDS: &[(&str, &str)] = &[
+    ("SELECT count(*) FROM app.zoo", "2"),
+    ("SELECT id FROM app.zoo WHERE id = 1", "1"),
+    ("SELECT * FROM app.zoo WHERE id = 2", "2"),
+    ("SELECT * FROM app.zoo ORDER BY id DESC LIMIT 1", "2"),
+    ("TABLE app.zoo ORDER BY id DESC", "1"),
+    ("SELECT max(id) FROM app.zoo", "2"),
+    ("SELECT id FROM (SELECT * FROM app.zoo) z WHERE id > 1", "2"),
+    ("WITH z AS (SELECT * FROM app.zoo) SELECT sum(id) FROM z", "3"),
+    ("SELECT count(*) FROM app.zoo z WHERE EXISTS (SELECT * FROM app.customer c WHERE c.id = z.id)", "2"),
+    ("SELECT z.id FROM app.zoo z JOIN app.customer c USING (id) ORDER BY z.id DESC", "1"),
+    ("SELECT b FROM app.zoo LIMIT 1", "(1)"),
+    ("SELECT * FROM app.v_calm", "2"),
+    ("SELECT count(*) FROM app.perch", "3"),
+    ("SELECT count(*) FROM ONLY app.counted WHERE id > 1", "2"),
+    ("SELECT sum(id) FROM ONLY app.counted", "6"),
+];
+
 async fn scene_of_kinds() -> Scene {
     let scene = Scene::new().await;
     let superuser = client(&scene.server, "postgres").await;
@@ -175,6 +194,14 @@ async fn nothing_runs_for_a_kind_of_value() {
         let outcome = attempt(&way, &probe, Protocol::Simple).await;
         assert!(matches!(outcome, Outcome::WithoutEffect { .. }), "{honest}: {outcome}");
         let before = scene.state().await;
+        for (sql, expected) in HONEST_OF_KINDS {
+            let steps = vec![(*sql).to_owned()];
+            let moves = Move::Probe { expected: (*expected).to_owned(), steps, elsewhere: false };
+            let probe = Attack { id: "honest".into(), family: "honest".into(), text: (*sql).into(), moves };
+            let outcome = attempt(&way, &probe, Protocol::Extended).await;
+            assert!(matches!(outcome, Outcome::WithoutEffect { .. }), "{sql}: {outcome}");
+            assert_eq!(before.lines().next(), Some(scene.pulse().await.as_str()), "{sql}");
+        }
         let found = effects(&scene, &way, &attacks, &[]).await;
         assert!(found.is_empty(), "as {role}, {} had an effect:\n{}", found.len(), found.join("\n"));
         assert_eq!(before, scene.state().await);

@@ -271,6 +271,7 @@ impl Reader {
             row_security: false,
             view: views.remove(&oid).map(Box::new),
             implied: None,
+            searches: Box::default(),
         })
     }
 

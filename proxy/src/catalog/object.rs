@@ -201,6 +201,17 @@ pub struct Relation {
     /// Row security policies that apply to reads, virtual generated columns, and the constants that planning folds in
     /// index predicates and CHECK constraints.
     pub implied: Option<Box<TreeUses>>,
+    /// Indexes with operator classes of the user's own.
+    pub searches: Box<[Search]>,
+}
+
+/// What a search in an index runs, and nothing else that reads the table: support functions of operator classes of the
+/// user's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Search {
+    /// The columns of the index. Only a condition on one of them leads to a search.
+    pub columns: Box<[Box<str>]>,
+    pub functions: Box<[Oid]>,
 }
 
 impl Relation {
@@ -231,6 +242,10 @@ pub struct TreeUses {
     /// Its answer changes though no data does: it tells the time, reads text as a time, or takes a sample that cannot be
     /// repeated.
     pub unsteady: bool,
+    /// Types of the user's own that values in it have.
+    pub values: Vec<Oid>,
+    /// It takes the greatest or least of several values: they are compared without an operator that is named.
+    pub compares: bool,
 }
 
 impl TreeUses {
@@ -242,7 +257,10 @@ impl TreeUses {
         self.types.extend(other.types);
         self.unreadable |= other.unreadable;
         self.unsteady |= other.unsteady;
-        for list in [&mut self.functions, &mut self.operators, &mut self.relations, &mut self.types] {
+        self.values.extend(other.values);
+        self.compares |= other.compares;
+        let Self { functions, operators, relations, types, values, unreadable: _, unsteady: _, compares: _ } = self;
+        for list in [functions, operators, relations, types, values] {
             list.sort_unstable();
             list.dedup();
         }
@@ -253,6 +271,7 @@ impl TreeUses {
     pub fn is_empty(&self) -> bool {
         !self.unreadable
             && !self.unsteady
+            && !self.compares
             && self.functions.is_empty()
             && self.operators.is_empty()
             && self.relations.is_empty()

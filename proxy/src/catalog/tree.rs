@@ -7,7 +7,7 @@
 
 use thiserror::Error;
 
-use super::object::{Oid, TreeUses};
+use super::object::{FIRST_USER_OID, Oid, TreeUses};
 
 /// The tree holds a node or a value that this reader does not know.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -30,6 +30,7 @@ pub fn read_tree(text: &str) -> Result<TreeUses, UnreadableTree> {
             if NODES.binary_search(&node).is_err() {
                 return Err(UnreadableTree(format!("node {node}")));
             }
+            uses.compares |= is_min_max(node);
             open.push(node);
             field = None;
         } else if word == "}" {
@@ -65,7 +66,8 @@ pub fn read_constants(text: &str) -> Result<TreeUses, UnreadableTree> {
                 }
                 let varies =
                     matches!(node, "VAR" | "PARAM" | "COERCETODOMAINVALUE" | "CASETESTEXPR" | "SQLVALUEFUNCTION");
-                open.push(Open { varies, uses: TreeUses::default() });
+                let uses = TreeUses { compares: is_min_max(node), ..TreeUses::default() };
+                open.push(Open { varies, uses });
                 field = None;
             }
             "}" => {
@@ -87,6 +89,11 @@ pub fn read_constants(text: &str) -> Result<TreeUses, UnreadableTree> {
         }
     }
     Ok(constants)
+}
+
+/// GREATEST and LEAST look for the comparison of their type themselves.
+fn is_min_max(node: &str) -> bool {
+    matches!(node, "MINMAX" | "MINMAXEXPR")
 }
 
 /// Whether a field of a node tells that its value is another one at another time. CURRENT_DATE and its like are numbered
@@ -116,6 +123,9 @@ struct Open {
 
 /// Takes the value of a field where it is one that names an object.
 fn value<'a>(uses: &mut TreeUses, field: &str, word: &'a str, words: &mut Words<'a>) -> Result<(), UnreadableTree> {
+    if VALUE_TYPES.contains(&field) {
+        uses.values.extend(word.parse::<Oid>().ok().filter(|oid| *oid >= FIRST_USER_OID));
+    }
     let list = match field {
         // Zero stands for "look at the operator" in `opfuncid`, and for "none" elsewhere.
         "funcid" | "opfuncid" | "aggfnoid" | "winfnoid" | "hashfuncid" | "negfuncid" | "elemfuncid" | "tsmhandler"
@@ -147,6 +157,29 @@ fn value<'a>(uses: &mut TreeUses, field: &str, word: &'a str, words: &mut Words<
     }
     Err(UnreadableTree(format!("field {field} without an end")))
 }
+
+/// Fields that say of which type a value is. What a list of columns holds is used through one of these.
+const VALUE_TYPES: &[&str] = &[
+    "vartype",
+    "consttype",
+    "paramtype",
+    "funcresulttype",
+    "opresulttype",
+    "aggtype",
+    "wintype",
+    "resulttype",
+    "refelemtype",
+    "refcontainertype",
+    "refrestype",
+    "row_typeid",
+    "array_typeid",
+    "element_typeid",
+    "casetype",
+    "coalescetype",
+    "minmaxtype",
+    "typeId",
+    "typid",
+];
 
 fn push(list: &mut Vec<Oid>, field: &str, word: &str) -> Result<(), UnreadableTree> {
     let oid: Oid = word.parse().map_err(|_| UnreadableTree(format!("field {field} with {word:?}")))?;

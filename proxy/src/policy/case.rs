@@ -42,6 +42,8 @@ pub(super) struct Case<'a> {
     pub(super) reach: Reach,
     /// Types whose values can stand as an operand or an argument.
     pub(super) occurs: Reach,
+    /// The same, as far as a star does not bring them: those that can be compared where columns go by their names.
+    pub(super) compared: Reach,
     pub(super) mentions: Mentions,
     /// The types of values, once somebody asked.
     types: Option<Types>,
@@ -84,6 +86,7 @@ impl<'a> Case<'a> {
             resolved: Vec::with_capacity(statement.uses.relations.len()),
             reach: Reach::default(),
             occurs: Reach::default(),
+            compared: Reach::default(),
             mentions: Mentions::new(text.get(statement.span.clone()).unwrap_or(text), statement.uses.renames_columns),
             types: None,
             named_types: HashSet::new(),
@@ -186,6 +189,7 @@ impl<'a> Case<'a> {
     pub(super) fn speaks_of(&mut self, oid: Oid) {
         self.reach.add(self.catalog, oid);
         self.occurs.add(self.catalog, oid);
+        self.compared.add(self.catalog, oid);
     }
 
     /// The types of values, worked out at the first question. Relations must be resolved.

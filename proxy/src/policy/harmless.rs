@@ -1,6 +1,7 @@
 //! Which functions are harmless: the heart of the policy. Everything else asks here.
 
 use super::Policy;
+use super::compare::judge_stored;
 use super::list::{self, Remedy};
 use crate::catalog::{Catalog, Function, FunctionKind, Oid, Origin, TreeUses, Volatility};
 
@@ -42,7 +43,8 @@ pub(super) fn judge_oid(catalog: &Catalog, policy: &Policy, oid: Oid) -> Result<
     catalog.function(oid).map_or(Err(Reason::Missing), |function| judge(catalog, policy, function))
 }
 
-/// The first function of a stored expression that may not run, with the reason; operators count as their functions.
+/// The first function of a stored expression that may not run, with the reason; operators count as their functions, and
+/// comparisons as those of the operator classes.
 pub(super) fn judge_tree(catalog: &Catalog, policy: &Policy, uses: &TreeUses) -> Result<(), (String, Reason)> {
     let of_operator = |oid: &Oid| catalog.operator(*oid).map_or(0, |operator| operator.function);
     let functions = uses.functions.iter().copied().chain(uses.operators.iter().map(of_operator));
@@ -51,7 +53,10 @@ pub(super) fn judge_tree(catalog: &Catalog, policy: &Policy, uses: &TreeUses) ->
             return Err((named(catalog, oid), reason));
         }
     }
-    if uses.unreadable { Err(("a stored expression that cannot be read".to_owned(), Reason::Missing)) } else { Ok(()) }
+    if uses.unreadable {
+        return Err(("a stored expression that cannot be read".to_owned(), Reason::Missing));
+    }
+    judge_stored(catalog, policy, uses)
 }
 
 fn named(catalog: &Catalog, oid: Oid) -> String {

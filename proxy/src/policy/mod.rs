@@ -4,6 +4,7 @@
 //! and what goes upstream takes one.
 
 mod case;
+mod compare;
 mod explain;
 mod file;
 mod harmless;

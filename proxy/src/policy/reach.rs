@@ -129,6 +129,8 @@ const COERCING: &[&str] = &[
 pub(super) struct Mentions {
     /// Columns can stand for themselves without their names.
     all: bool,
+    /// Names that are compared need not stand in the text as they are.
+    hidden: bool,
     text: String,
 }
 
@@ -141,8 +143,9 @@ impl Mentions {
         let star = has_star(&text.replace("(*)", "()"));
         let goes_on = ["(", "union", "intersect", "except"].iter().any(|word| text.contains(word));
         let table = text.contains("table") && goes_on;
-        let all = renamed || (star && goes_on) || table || text.contains("natural") || text.contains("u&");
-        Self { all, text }
+        let hidden = text.contains("natural") || text.contains("u&");
+        let all = renamed || (star && goes_on) || table || hidden;
+        Self { all, hidden, text }
     }
 
     /// Nothing but columns of tables: no word or sign in it could make a value of one type into another.
@@ -156,6 +159,23 @@ impl Mentions {
     /// A literal or a parameter stands in it, which becomes a value of whatever type it meets.
     pub(super) fn literals(&self) -> bool {
         self.text.contains(['\'', '$'])
+    }
+
+    /// NATURAL compares without names, U&"…" writes them in another way.
+    pub(super) fn hides_names(&self) -> bool {
+        self.hidden
+    }
+
+    /// Whether the name stands in the text, as a word of its own. A quote in a name is written as two.
+    pub(super) fn says(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        let goes_on = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$') || !letter.is_ascii();
+        // Before version 15 a name may begin behind a number without a blank between.
+        let begun = |letter: char| goes_on(letter) && !letter.is_ascii_digit();
+        let before = |at: usize| self.text.get(..at).and_then(|text| text.chars().next_back());
+        let after = |at: usize| self.text.get(at.saturating_add(name.len())..).and_then(|text| text.chars().next());
+        let mut places = self.text.match_indices(&name).map(|(at, _)| at);
+        name.contains('"') || places.any(|at| !before(at).is_some_and(begun) && !after(at).is_some_and(goes_on))
     }
 
     /// Whether a column of that name can be an operand.
@@ -225,6 +245,18 @@ mod tests {
             assert!(!Mentions::new(text, false).is_bare(), "{text}");
         }
         assert!(Mentions::new("SELECT island, notes FROM t ORDER BY island", false).is_bare());
+    }
+
+    #[test]
+    fn a_name_is_said_as_a_word_of_its_own() {
+        let says = |text, name| Mentions::new(text, false).says(name);
+        for text in ["SELECT b FROM t", "select(t.B)", "SELECT \"b\"", "SELECT 1b", "SELECT a+b", "SELECT/**/b--x"] {
+            assert!(says(text, "b"), "{text}");
+        }
+        for text in ["SELECT ab FROM t", "SELECT b1", "SELECT _b, b$, \u{e4}b, b\u{e4}", "SELECT a"] {
+            assert!(!says(text, "b"), "{text}");
+        }
+        assert!(says("SELECT \"my col\" FROM t", "my col") && says("SELECT \"a\"\"b\" FROM t", "a\"b"));
     }
 
     #[test]

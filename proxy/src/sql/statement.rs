@@ -164,6 +164,9 @@ pub struct Uses {
     pub unrepeatable_sample: bool,
     /// The row of a FROM item may be a value: its name stands alone, or with `.*` inside of an expression.
     pub whole_rows: bool,
+    /// Columns that a star stands for may be sorted, made distinct, compared or renamed by their places: their names need
+    /// not stand in the text.
+    pub compares_by_place: bool,
     /// Every call that takes a type's name as text has it as a constant, and `types` holds it.
     pub types_of_input: bool,
     /// What the text tells of types.

@@ -2,6 +2,7 @@
 //!
 //! Works for a role without any privilege: the system catalogs are readable by everyone.
 
+mod implied;
 mod rows;
 mod watch;
 

@@ -152,7 +152,7 @@ fn polymorphic(catalog: &Catalog, source: Oid, target: Oid) -> Fit {
 }
 
 /// `anyelement` and its family, `"any"` aside.
-pub(super) fn is_polymorphic(oid: Oid) -> bool {
+pub(in crate::policy) fn is_polymorphic(oid: Oid) -> bool {
     matches!(oid, 2277 | 2283 | 2776 | 3500 | 3831 | 4537 | 4538 | 5077..=5080)
 }
 

@@ -16,7 +16,7 @@ use crate::sql::{Site, Typing};
 
 use super::case::Case;
 use choose::Choice;
-pub(super) use coerce::Known;
+pub(super) use coerce::{Known, is_polymorphic};
 
 /// Beyond so many ways to call one function, or terms of a statement, nothing is ruled out: it would take too long.
 const SITES_MAX: usize = 2_000;

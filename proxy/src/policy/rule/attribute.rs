@@ -6,6 +6,7 @@ use crate::catalog::{CastContext, Function, Knowledge, Oid, Relation, TypeKind};
 use crate::policy::case::{Call, Case};
 use crate::policy::explain::refusal;
 use crate::policy::harmless::judge;
+use crate::policy::infer::is_polymorphic;
 use crate::sql::{Denial, FieldRef, FieldSource, Rule};
 
 use super::relation::ancestors;
@@ -74,7 +75,7 @@ fn takes_row(case: &Case<'_>, argument: Oid, relation: Option<&Relation>) -> boo
     };
     match &found.kind {
         TypeKind::Domain { base, .. } => takes_row(case, *base, relation),
-        TypeKind::Pseudo => argument == RECORD || argument == ANY || types::is_polymorphic(argument),
+        TypeKind::Pseudo => argument == RECORD || argument == ANY || is_polymorphic(argument),
         TypeKind::Composite(_)
         | TypeKind::Base
         | TypeKind::Array(_)

@@ -4,7 +4,7 @@ use crate::catalog::{Function, FunctionKind, Knowledge, Origin};
 use crate::policy::case::{Call, Case};
 use crate::policy::explain::refusal;
 use crate::policy::harmless::{Reason, judge};
-use crate::policy::infer::function_can_be_chosen;
+use crate::policy::infer::{function_can_be_chosen, is_polymorphic};
 use crate::policy::store;
 use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
@@ -31,6 +31,7 @@ pub(in crate::policy) fn functions(case: &mut Case<'_>) -> Result<(), Denial> {
     }
     case.reach.close_over_casts(case.catalog);
     case.occurs.close_over_casts(case.catalog);
+    case.compared.close_over_casts(case.catalog);
     words(case)?;
     statement.uses.functions.iter().enumerate().try_for_each(|(index, call)| function(case, call, index))
 }
@@ -104,7 +105,7 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
             return Err(refusal(case.catalog, function, &reason, Rule::Function).at(call.position));
         }
         case.calls(function);
-        case.shares_types |= function.arguments.iter().filter(|oid| types::is_polymorphic(**oid)).count() > 1;
+        case.shares_types |= function.arguments.iter().filter(|oid| is_polymorphic(**oid)).count() > 1;
         runs = runs.or(Some(*function));
     }
     let name = runs.map_or_else(|| written(schema, &call.name), Function::qualified);

@@ -4,12 +4,12 @@ use crate::catalog::{Knowledge, Operator, Origin};
 use crate::policy::case::Case;
 use crate::policy::explain::explained;
 use crate::policy::harmless::{Reason, judge};
-use crate::policy::infer::operator_can_be_chosen;
+use crate::policy::infer::{is_polymorphic, operator_can_be_chosen};
 use crate::sql::{Denial, OperatorRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
 use super::candidate::{Candidate, cannot_be_chosen};
-use super::{types, unexplained, written};
+use super::{unexplained, written};
 
 /// Reviews all operators.
 pub(in crate::policy) fn operators(case: &mut Case<'_>) -> Result<(), Denial> {
@@ -55,7 +55,7 @@ fn review(case: &mut Case<'_>, used: &OperatorRef, index: usize) -> Result<(), D
         if let Some(function) = function {
             case.runs(function);
         }
-        case.shares_types_in_operators |= types::is_polymorphic(operator.left) && types::is_polymorphic(operator.right);
+        case.shares_types_in_operators |= is_polymorphic(operator.left) && is_polymorphic(operator.right);
     }
     Ok(())
 }

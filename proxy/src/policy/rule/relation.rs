@@ -109,6 +109,7 @@ impl Reading<'_> {
         if let Some(uses) = &relation.implied {
             view::implied(case, relation, uses, self)?;
         }
+        view::searches(case, relation, self)?;
         if only {
             return Ok(());
         }
@@ -136,6 +137,9 @@ impl Reading<'_> {
                 // What stands under a view is resolved already: no name of the text leads there.
                 if self.through.is_none() && case.mentions.name(&column.name) {
                     case.occurs.add(case.catalog, column.type_oid);
+                }
+                if self.through.is_none() && case.mentions.says(&column.name) {
+                    case.compared.add(case.catalog, column.type_oid);
                 }
             }
         }

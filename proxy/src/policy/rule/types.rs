@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::catalog::{Cast, CastContext, Catalog, Knowledge, Oid, Origin, Type, TypeKind};
 use crate::policy::case::Case;
+use crate::policy::compare::comparisons;
 use crate::policy::explain::explained;
 use crate::policy::harmless::{Reason, judge_oid, judge_tree};
 use crate::policy::reach::parts;
@@ -192,30 +193,6 @@ fn harmless_cast(case: &Case<'_>, cast: &Cast) -> Result<(), Denial> {
     Err(denial)
 }
 
-/// Sorting, grouping and comparing use the default operator class of a type.
-fn comparisons(case: &Case<'_>) -> Result<(), Denial> {
-    if case.statement.uses.operators.is_empty() && case.statement.uses.functions.is_empty() {
-        return Ok(());
-    }
-    for class in case.catalog.operator_classes() {
-        if !case.reach.holds(case.catalog, class.input) {
-            continue;
-        }
-        for oid in &class.functions {
-            let Err(reason) = judge_oid(case.catalog, case.policy, *oid) else { continue };
-            let name = case.catalog.type_name(class.input);
-            let message = format!("comparing values of type {name} is not permitted");
-            let denial = Denial::new(Rule::Operator, SqlState::INSUFFICIENT_PRIVILEGE, message);
-            let signature = case.catalog.function(*oid).map(|function| case.catalog.signature(function));
-            let signature = signature.unwrap_or_default();
-            let mut denial = explained(denial, &signature, &reason);
-            denial.detail = Some(format!("its operator class calls {signature}, which is not permitted"));
-            return Err(denial);
-        }
-    }
-    Ok(())
-}
-
 /// An array of a domain can be in play: literals beside it become its elements, and the domain's CHECK runs.
 fn mentions_arrays(case: &Case<'_>, added: &[&Type]) -> bool {
     let domains: HashSet<Oid> =
@@ -238,8 +215,3 @@ fn mentions_arrays(case: &Case<'_>, added: &[&Type]) -> bool {
 
 const JSON: Oid = 114;
 const JSONB: Oid = 3802;
-
-/// `anyelement` and its family: what one argument is decides what the others are.
-pub(super) fn is_polymorphic(oid: Oid) -> bool {
-    matches!(oid, 2277 | 2283 | 2776 | 3500 | 3831 | 4537 | 4538 | 5077..=5080)
-}

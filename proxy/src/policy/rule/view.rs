@@ -2,6 +2,7 @@
 
 use crate::catalog::{Relation, RelationKind, TreeUses};
 use crate::policy::case::Case;
+use crate::policy::compare;
 use crate::policy::explain::explained;
 use crate::policy::harmless::judge_tree;
 use crate::sql::{Denial, Rule};
@@ -42,6 +43,16 @@ pub(super) fn implied(
         }
     }
     Ok(())
+}
+
+/// Reviews what a search in one of the relation's indexes runs.
+pub(super) fn searches(case: &Case<'_>, relation: &Relation, reading: Reading<'_>) -> Result<(), Denial> {
+    // A policy of a parent holds for its children too.
+    let quals = reading.through.is_some() || case.findings.row_security || relation.implied.is_some();
+    let Err((called, reason)) = compare::searches(case, relation, quals) else { return Ok(()) };
+    let mut denial = explained(refusal(relation, ""), &called, &reason);
+    denial.detail = Some(format!("a search in an index of it calls {called}, which is not permitted"));
+    Err(denial.at(reading.position))
 }
 
 fn calls(case: &mut Case<'_>, relation: &Relation, uses: &TreeUses, reading: Reading<'_>) -> Result<(), Denial> {

@@ -28,7 +28,9 @@ pub(super) fn read(text: &str, statement: &RawStmt, (limits, access): (&Limits, 
     let kind = walk.statement(node, text, &span).map_err(|denial| place_in(denial, &span))?;
     let types_of_input = walk.input_calls > 0 && walk.input_calls == walk.input_calls_known;
     let whole_rows = walk.uses.whole_rows || walk.stars > 0;
-    let uses = Uses { whole_rows, types_of_input, typing: Arc::new(walk.typist.finish()), ..walk.uses };
+    let compares_by_place = walk.by_place && walk.star_targets;
+    let uses =
+        Uses { whole_rows, compares_by_place, types_of_input, typing: Arc::new(walk.typist.finish()), ..walk.uses };
     Ok(Reading { statement: Statement { kind, span, uses }, witness: walk.witness })
 }
 

@@ -42,6 +42,10 @@ pub(super) struct Walk<'t> {
     pub(super) config_calls: usize,
     /// Stars with a name before them that are no targets of their own.
     pub(super) stars: usize,
+    /// A star is a target of its own somewhere.
+    pub(super) star_targets: bool,
+    /// Somewhere columns are sorted, made distinct, compared or renamed by their places alone.
+    pub(super) by_place: bool,
     /// Calls that take a type's name as text, and those of them where it is a constant.
     pub(super) input_calls: usize,
     pub(super) input_calls_known: usize,
@@ -75,6 +79,8 @@ impl<'t> Walk<'t> {
             widths: HashMap::new(),
             config_calls: 0,
             stars: 0,
+            star_targets: false,
+            by_place: false,
             input_calls: 0,
             input_calls_known: 0,
             typist: Typist::default(),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use tokio_postgres::{Client, Row};
 
+use super::implied::{implied, trees};
 use super::{LoadError, Owners};
 use crate::catalog::{
     Cast, CastContext, Column, Function, FunctionKind, Oid, Operator, OperatorClass, Origin, Relation, RelationKind,
-    TreeUses, Type, TypeKind, UnreadableTree, Volatility, read_constants, read_tree,
+    TreeUses, Type, TypeKind, Volatility, read_tree,
 };
 
 pub(super) const SERVER: &str =
@@ -250,7 +251,7 @@ pub(super) async fn relations(client: &Client, owners: &mut Owners, version: u32
     let mut columns = columns(client).await?;
     let (mut children, mut parents) = inheritance(client).await?;
     let mut views = trees(client, VIEWS, read_tree).await?;
-    let mut implied = implied(client, version).await?;
+    let (mut implied, mut searches) = implied(client, version).await?;
     let mut relations = Vec::new();
     for row in client.query(sql, &[]).await? {
         let oid: Oid = row.try_get(0)?;
@@ -268,60 +269,13 @@ pub(super) async fn relations(client: &Client, owners: &mut Owners, version: u32
             row_security: row.try_get(5)?,
             view: views.remove(&oid).filter(|_| kind == RelationKind::View).map(|uses| Box::new(beyond(uses, oid))),
             implied: implied.remove(&oid).filter(|uses| !uses.is_empty()).map(Box::new),
+            searches: searches.remove(&oid).unwrap_or_default().into(),
         });
     }
     Ok(relations)
 }
 
-/// What runs when a table is read, or planned to be read, without standing in the text.
-async fn implied(client: &Client, version: u32) -> Result<HashMap<Oid, TreeUses>, LoadError> {
-    let mut implied = trees(client, POLICIES, read_tree).await?;
-    let mut sources: Vec<(&str, ReadTree)> = vec![(FOLDED, read_constants)];
-    if version >= 140_000 {
-        sources.push((FOLDED_STATISTICS, read_constants));
-    }
-    if version >= 180_000 {
-        sources.push((VIRTUAL_COLUMNS, read_tree));
-    }
-    for (sql, read) in sources {
-        for (relation, uses) in trees(client, sql, read).await? {
-            implied.entry(relation).or_default().absorb(uses);
-        }
-    }
-    for row in client.query(INDEX_SUPPORT, &[]).await? {
-        implied.entry(row.try_get(0)?).or_default().functions.push(row.try_get(1)?);
-    }
-    Ok(implied)
-}
-
-/// Constants in index expressions and predicates, CHECK constraints and partition keys.
-const FOLDED: &str = "SELECT indrelid, t FROM pg_catalog.pg_index, \
-        LATERAL (VALUES (indexprs::text), (indpred::text)) v(t) WHERE t IS NOT NULL AND indrelid >= 16384 \
-     UNION ALL SELECT conrelid, conbin::text FROM pg_catalog.pg_constraint \
-        WHERE conrelid >= 16384 AND contype = 'c' AND conbin IS NOT NULL \
-     UNION ALL SELECT partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table WHERE partexprs IS NOT NULL";
-
-/// Support functions of operator classes of the user's own, under indexes and partition keys: they run on a search.
-const INDEX_SUPPORT: &str = "SELECT DISTINCT k.relid, p.amproc::oid FROM ( \
-        SELECT indrelid AS relid, unnest(indclass::oid[]) AS class FROM pg_catalog.pg_index \
-        UNION ALL SELECT partrelid, unnest(partclass::oid[]) FROM pg_catalog.pg_partitioned_table) k \
-     JOIN pg_catalog.pg_opclass c ON c.oid = k.class AND c.oid >= 16384 \
-     JOIN pg_catalog.pg_amproc p ON p.amprocfamily = c.opcfamily AND p.amproc >= 16384 \
-     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
-        AND d.objid = p.amproc AND d.deptype = 'e') ORDER BY 1, 2";
-
-const FOLDED_STATISTICS: &str =
-    "SELECT stxrelid, stxexprs::text FROM pg_catalog.pg_statistic_ext WHERE stxexprs IS NOT NULL";
-
 const VIEWS: &str = "SELECT ev_class, ev_action::text FROM pg_catalog.pg_rewrite WHERE ev_type = '1' AND is_instead";
-
-/// Policies for SELECT and for ALL, of tables where row security is on.
-const POLICIES: &str = "SELECT p.polrelid, p.polqual::text FROM pg_catalog.pg_policy p \
-     JOIN pg_catalog.pg_class c ON c.oid = p.polrelid AND c.relrowsecurity \
-     WHERE p.polcmd IN ('r', '*') AND p.polqual IS NOT NULL";
-
-const VIRTUAL_COLUMNS: &str = "SELECT d.adrelid, d.adbin::text FROM pg_catalog.pg_attrdef d \
-     JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE a.attgenerated = 'v'";
 
 fn relation_kind(letter: char) -> Result<RelationKind, LoadError> {
     Ok(match letter {
@@ -361,21 +315,6 @@ async fn inheritance(client: &Client) -> Result<(Links, Links), LoadError> {
         parents.entry(child).or_default().push(parent);
     }
     Ok((children, parents))
-}
-
-type ReadTree = fn(&str) -> Result<TreeUses, UnreadableTree>;
-
-/// Stored expressions by the object they belong to; one that cannot be read marks its object.
-async fn trees(client: &Client, sql: &str, read: ReadTree) -> Result<HashMap<Oid, TreeUses>, LoadError> {
-    let mut trees: HashMap<Oid, TreeUses> = HashMap::new();
-    for row in client.query(sql, &[]).await? {
-        let uses = match read(row.try_get(1)?) {
-            Ok(uses) => uses,
-            Err(_) => TreeUses { unreadable: true, ..TreeUses::default() },
-        };
-        trees.entry(row.try_get(0)?).or_default().absorb(uses);
-    }
-    Ok(trees)
 }
 
 /// Before version 16 a view's definition names the view itself, as OLD and NEW.

@@ -67,6 +67,22 @@ fn outputs(query: &SelectStmt) -> Vec<Output<'_>> {
     first.target_list.iter().map(output).collect()
 }
 
+/// Whether a query sorts, groups, makes distinct or pairs columns by their places, so that a star needs no name for it.
+pub(in crate::sql::grammar) fn compares_by_place(query: &SelectStmt) -> bool {
+    let sorted = query.sort_clause.iter().filter_map(|node| node.node.as_ref()).any(|node| {
+        if let NodeEnum::SortBy(sort) = node { sort.node.as_deref().is_none_or(may_be_place) } else { true }
+    });
+    sorted || !is_simple(query) || !query.distinct_clause.is_empty() || query.group_clause.iter().any(may_be_place)
+}
+
+/// A number is a place, also inside of a row or a grouping set. What begins with a name, a sign or a call is a value.
+fn may_be_place(node: &Node) -> bool {
+    !matches!(
+        &node.node,
+        Some(NodeEnum::ColumnRef(_) | NodeEnum::FuncCall(_) | NodeEnum::AExpr(_) | NodeEnum::TypeCast(_))
+    )
+}
+
 fn is_simple(query: &SelectStmt) -> bool {
     matches!(SetOperation::try_from(query.op), Ok(SetOperation::SetopNone | SetOperation::Undefined))
 }

@@ -55,6 +55,7 @@ impl<'t> Walk<'t> {
         if let Some((columns, shape)) = unqualified.then(|| self.scope.cte(&relation.relname)).flatten() {
             self.typist.touch(shape);
             let plain = columns::of_alias(alias).is_empty();
+            self.by_place |= !plain;
             let shape = if plain { shape } else { self.typist.shape(Shape::Unknown) };
             self.scope.add_item(name, Source::Columns(renamed(columns, alias)), shape);
             return Ok(());
@@ -113,6 +114,7 @@ impl<'t> Walk<'t> {
         size: Size,
     ) {
         let name = alias.map(|alias| alias.aliasname.as_str()).or(default_name);
+        self.by_place |= !columns::of_alias(alias).is_empty();
         if size.bytes > 0 {
             // A renamed column may be any of the widest.
             let renamed = columns::of_alias(alias);

@@ -55,6 +55,7 @@ impl<'t> Walk<'t> {
         if let Some(into) = into_clause {
             return Err(select_into(into));
         }
+        self.by_place |= columns::compares_by_place(query);
         with_clause.as_ref().map_or(Ok(()), |with| self.with(with))?;
         let mut outputs = Outputs::default();
         let mut size = self.set_operation(*op, larg.as_deref(), rarg.as_deref(), &mut outputs)?;
@@ -171,6 +172,7 @@ impl<'t> Walk<'t> {
             columns::Output::Named(name) => Output::Column { name: Some(name.to_owned()), value },
             columns::Output::Nameless => Output::Column { name: None, value },
             columns::Output::Star => {
+                self.star_targets = true;
                 let star = columns::star_of(target);
                 // As a target it stands for columns, not for a row.
                 self.stars -= usize::from(star.as_ref().is_some_and(|before| !before.is_empty()));
@@ -326,6 +328,7 @@ impl<'t> Walk<'t> {
         let outputs = self.typist.last_outputs();
         let recursive = self.typist.untouch(shape);
         let names = strings(aliascolnames)?;
+        self.by_place |= !names.is_empty();
         names.iter().for_each(|name| self.widen(name, size));
         // The columns of a recursive query are those of its first part.
         let mut columns = if recursive { outputs.left.unwrap_or_default() } else { outputs.columns };

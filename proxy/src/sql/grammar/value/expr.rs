@@ -20,7 +20,7 @@ use crate::sql::grammar::select::select_of;
 use crate::sql::grammar::value::types::source_of;
 use crate::sql::grammar::walk::{Walk, inner, place, qualified, string, strings, unexpected, unsupported};
 use crate::sql::statement::{ConversionSource, FieldRef, FieldSource, OperatorRef};
-use crate::sql::typing::{Derived, Term};
+use crate::sql::typing::{Derived, Output, Term};
 use crate::wire::sqlstate::SqlState;
 
 impl<'t> Walk<'t> {
@@ -254,6 +254,8 @@ impl<'t> Walk<'t> {
         let parts = strings(oper_name)?;
         let size = self.select(select_of(subselect.as_deref(), place(*location))?)?;
         let columns = self.typist.last_outputs().columns;
+        let named = columns.iter().all(|column| matches!(column, Output::Column { .. }));
+        self.by_place |= !named && kind != SubLinkType::ExistsSublink;
         let sites = self.compared(tested.as_ref(), &columns);
         if !parts.is_empty() {
             let (schema, name) = qualified(&parts)?;
