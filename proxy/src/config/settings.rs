@@ -202,10 +202,15 @@ section! {
         /// Directory of the process id and of the sockets by which a new process takes over; only its owner may enter it.
         /// Default: `$XDG_RUNTIME_DIR/vitrine-PORT` or `/tmp/vitrine-UID-PORT`.
         run_dir: Option<PathBuf> = None, such as "\"/run/vitrine\"";
-        /// Longest time from SIGTERM to the end: sessions finish their transaction, then receive 57P01.
+        /// Longest time from SIGTERM to the end: sessions finish their transaction, then are told 57P01, with an answer or when
+        /// they have said nothing for `drain_quiet_ms`.
         shutdown_timeout_ms: Millis = Millis(30_000), in 0..=86_400_000;
-        /// After a new process took over: how long sessions of the old one go on before they are told 57P01 at the next transaction boundary.
+        /// After a new process took over: how long until all sessions of the old one are told to end as after SIGTERM. Until
+        /// then they end when they are silent, in its last quarter with an answer too, a few at a time.
         upgrade_linger_ms: Millis = Millis(60_000), in 0..=86_400_000;
+        /// A session that is to end and says nothing for this long is told 57P01. More than a pool trusts an idle connection
+        /// without a look at it.
+        drain_quiet_ms: Millis = Millis(1_500), in 0..=60_000;
     }
 }
 

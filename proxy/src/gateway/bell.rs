@@ -11,10 +11,12 @@ use parking_lot::Mutex;
 
 /// The client's query is to be cancelled.
 pub const CANCEL: u8 = 1;
-/// The session is to end at its next transaction boundary.
+/// The session is to end at its next transaction boundary: with an answer, or in a silence.
 pub const DRAIN: u8 = 2;
 /// The session is to end now.
 pub const END: u8 = 4;
+/// The session is to end outside of a transaction, in a silence.
+pub const LEAVE: u8 = 8;
 
 /// One session's bell.
 #[derive(Debug, Default)]
@@ -175,6 +177,15 @@ impl Sessions {
         self.ring_all(DRAIN);
     }
 
+    /// Tells one of `turns` equal parts of the sessions that have not been told `what`; those still to come are not told.
+    pub fn ring_part(&self, what: u8, turns: u32) {
+        let living = self.living.lock();
+        let left: Vec<_> =
+            living.values().map(|resident| &resident.bell).filter(|bell| bell.rung() & what == 0).collect();
+        let part = left.len().div_ceil(usize::try_from(turns.max(1)).unwrap_or(usize::MAX));
+        left.into_iter().take(part).for_each(|bell| bell.ring(what));
+    }
+
     /// Tells every session to end now.
     pub fn end(&self) {
         self.ring_all(END);
@@ -221,5 +232,21 @@ mod tests {
         let gone = one.key;
         drop(one);
         assert!(!sessions.cancel(gone));
+    }
+
+    #[test]
+    fn in_the_last_turn_all_have_been_told() {
+        let sessions = Arc::new(Sessions::default());
+        let places: Vec<_> = (0..10).map(|_| sessions.enter("u", "d", "p")).collect();
+        let told = || places.iter().filter(|place| place.bell.rung() == LEAVE).count();
+        let counts: Vec<_> = (1..=4)
+            .rev()
+            .map(|turns| {
+                sessions.ring_part(LEAVE, turns);
+                told()
+            })
+            .collect();
+        assert_eq!(counts, [3, 6, 8, 10]);
+        sessions.ring_part(LEAVE, 0);
     }
 }

@@ -5,11 +5,13 @@
 // which breaks off looks like a short one: here a result is read to its end before any of it is seen. database/sql asks
 // again on another connection when the driver says that one is bad: here a lost connection is an error that the script
 // counts. But a connection that the server ended while nobody asked anything is found out before the next question, as good
-// pools do: `ended` counts those. What is not a number, a truth value, a time or null is text, never bytes. `now` is a
-// clock finer than Date.now.
+// pools do: `ended` counts those. lib/pq says of every connection that the server ends only that it is bad: what the server
+// said in place of an answer is told here with its SQLSTATE, because a question that was met by 57P01 has not run. What is
+// not a number, a truth value, a time or null is text, never bytes. `now` is a clock finer than Date.now.
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -58,7 +60,7 @@ func (whole) Open(dsn string) (driver.Conn, error) {
 	connector.Dialer(wire)
 	opened, err := connector.Connect(context.Background())
 	if err != nil {
-		return nil, honest(err)
+		return nil, honest(err, wire.last)
 	}
 	inner, ok := opened.(connection)
 	if !ok {
@@ -70,7 +72,33 @@ func (whole) Open(dsn string) (driver.Conn, error) {
 // dialer keeps the socket that it made.
 type dialer struct {
 	net.Dialer
-	last net.Conn
+	last *socket
+}
+
+// socket remembers the end of what it read last.
+type socket struct {
+	net.Conn
+	read []byte
+}
+
+func (s *socket) Read(into []byte) (int, error) {
+	count, err := s.Conn.Read(into)
+	if count > 0 {
+		s.read = append(s.read[:0], into[max(0, count-512):count]...)
+	}
+	return count, err
+}
+
+// endedWith is the SQLSTATE with which the server ended the connection, where it said one and TLS does not hide it.
+func (s *socket) endedWith() string {
+	if s == nil {
+		return ""
+	}
+	_, after, found := bytes.Cut(s.read, []byte("SFATAL\x00VFATAL\x00C"))
+	if !found || len(after) < 5 {
+		return ""
+	}
+	return string(after[:5])
 }
 
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
@@ -85,8 +113,11 @@ func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (ne
 
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	made, err := d.Dialer.DialContext(ctx, network, address)
-	d.last = made
-	return made, err
+	if err != nil {
+		return nil, err
+	}
+	d.last = &socket{Conn: made}
+	return d.last, nil
 }
 
 // connection is what lib/pq's connections can do.
@@ -103,7 +134,7 @@ type connection interface {
 
 type conn struct {
 	connection
-	socket net.Conn
+	socket *socket
 }
 
 // ended counts connections that the server ended while they were idle.
@@ -111,7 +142,7 @@ var ended atomic.Int64
 
 // ResetSession is what database/sql asks before it uses a connection again.
 func (c conn) ResetSession(ctx context.Context) error {
-	if hears(c.socket) {
+	if hears(c.socket.Conn) {
 		ended.Add(1)
 		return driver.ErrBadConn
 	}
@@ -140,13 +171,13 @@ func hears(socket net.Conn) bool {
 
 func (c conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	result, err := c.connection.ExecContext(ctx, query, args)
-	return result, honest(err)
+	return result, honest(err, c.socket)
 }
 
 func (c conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	streamed, err := c.connection.QueryContext(ctx, query, args)
 	if err != nil {
-		return nil, honest(err)
+		return nil, honest(err, c.socket)
 	}
 	result := &rows{columns: streamed.Columns()}
 	for {
@@ -155,21 +186,24 @@ func (c conn) QueryContext(ctx context.Context, query string, args []driver.Name
 			break
 		}
 		for i, value := range row {
-			if bytes, ok := value.([]byte); ok {
-				row[i] = string(bytes)
+			if text, ok := value.([]byte); ok {
+				row[i] = string(text)
 			}
 		}
 		result.rest = append(result.rest, row)
 	}
 	closed := streamed.Close()
 	if !errors.Is(err, io.EOF) {
-		return nil, honest(err)
+		return nil, honest(err, c.socket)
 	}
-	return result, honest(closed)
+	return result, honest(closed, c.socket)
 }
 
 // honest hides driver.ErrBadConn from database/sql, which would ask once more.
-func honest(err error) error {
+func honest(err error, wire *socket) error {
+	if code := wire.endedWith(); errors.Is(err, driver.ErrBadConn) && code != "" {
+		return fmt.Errorf("the server ended the connection in place of an answer (%s)", code)
+	}
 	if errors.Is(err, driver.ErrBadConn) {
 		return fmt.Errorf("connection lost: %s", err.Error())
 	}

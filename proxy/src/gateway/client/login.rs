@@ -68,6 +68,8 @@ where
         upstream: None,
         cancelling: None,
         repeated: false,
+        is_parting: false,
+        batch: super::parting::Batch::default(),
         waits_for_reader: false,
         ticket: None,
     }))

@@ -5,6 +5,7 @@ mod cancelling;
 mod kept;
 mod lease;
 mod login;
+mod parting;
 mod pump;
 mod result_gauge;
 mod spare;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bell::{self, Place, SessionKey};
 use super::door::{self, ClientIo, DoorError, Peer, Welcome};
@@ -32,6 +33,7 @@ use crate::wire::startup::CancelKey;
 pub(super) use again::Again;
 use cancelling::Cancelling;
 use kept::Recordings;
+use parting::Batch;
 use pump::Progress;
 use result_gauge::ResultGauge;
 
@@ -111,6 +113,10 @@ struct Client<S> {
     ticket: Option<Ticket>,
     /// The batch is being repeated on a second connection; there is no third.
     repeated: bool,
+    /// The session was told to end, and its transaction is over.
+    is_parting: bool,
+    /// What the client sent last.
+    batch: Batch,
 }
 
 /// A connection that serves this client now.
@@ -163,15 +169,7 @@ where
     async fn run(mut self: Box<Self>) {
         let end = self.converse().await;
         self.abandon_upstream();
-        if let End::With(report) = end {
-            report.put(&mut self.output);
-        }
-        let last_words = async {
-            self.io.write_all(&self.output).await?;
-            self.io.shutdown().await
-        };
-        // A client that does not read its last words is not waited for.
-        let _ = tokio::time::timeout(Duration::from_secs(5), last_words).await;
+        self.leave(end).await;
     }
 
     async fn converse(&mut self) -> End {
@@ -204,6 +202,7 @@ where
             }
             let held = self.session.take_held();
             let Some(frame) = (if held.is_some() { held } else { self.next_frame()? }) else { break };
+            self.batch.note(frame.tag, frame.body.len());
             while let Err(stall) = self.session.receive(&frame, &*self.database) {
                 let reviewed = self.database.review(&stall).await;
                 self.session.offer(reviewed);
@@ -262,6 +261,9 @@ where
 
     /// Waits until something happened that the outer loop must see.
     async fn attend(&mut self) -> Result<(), End> {
+        if self.is_parting && self.is_at_boundary() {
+            return self.part().await;
+        }
         // Half a message, and nothing that would keep the client from sending the rest.
         let is_half = (self.discarding > 0 || !self.input.is_empty()) && self.upstream.is_none();
         let pause = self.gateway.config.timeouts.frame_ms.duration();
@@ -274,6 +276,10 @@ where
         } else {
             pumped.await
         };
+        self.see(progress)
+    }
+
+    fn see(&mut self, progress: Progress) -> Result<(), End> {
         match progress {
             Progress::ClientBytes => Ok(()),
             Progress::Settled => {
@@ -301,11 +307,13 @@ where
             self.place.bell.hush(bell::CANCEL);
             self.cancel();
         }
-        let boundary = self.session.is_quiet() && self.session.status() == TransactionStatus::Idle;
-        if what & bell::DRAIN != 0 && boundary {
-            return Err(End::With(shutting_down()));
-        }
+        self.is_parting |= what & (bell::LEAVE | bell::DRAIN) != 0 && self.is_at_boundary();
         Ok(())
+    }
+
+    /// Nothing is asked, and no transaction is open.
+    fn is_at_boundary(&self) -> bool {
+        self.session.is_quiet() && self.session.status() == TransactionStatus::Idle
     }
 }
 

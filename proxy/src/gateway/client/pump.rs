@@ -14,7 +14,7 @@ use super::{Client, Tally, Upstream, spare};
 use crate::gateway::bell;
 use crate::observe::Metrics;
 use crate::session::{Relay, Session, UpstreamFault};
-use crate::wire::backend::{TransactionStatus, decode_parameter_status};
+use crate::wire::backend::decode_parameter_status;
 use crate::wire::frame::{self, HEADER_BYTES};
 
 /// While this much waits for the client, nothing more is read from the upstream.
@@ -96,8 +96,8 @@ where
     fn poll_bell(&mut self, cx: &mut Context<'_>) -> Option<Progress> {
         let rung = self.place.bell.listen(cx.waker());
         // A drain waits for the end of the transaction; seen again at every boundary.
-        let boundary = self.session.is_quiet() && self.session.status() == TransactionStatus::Idle;
-        let urgent = rung & (bell::CANCEL | bell::END) != 0 || (rung & bell::DRAIN != 0 && boundary);
+        let drains = || rung & (bell::LEAVE | bell::DRAIN) != 0 && !self.is_parting && self.is_at_boundary();
+        let urgent = rung & (bell::CANCEL | bell::END) != 0 || drains();
         urgent.then_some(Progress::Rung(rung))
     }
 
@@ -146,7 +146,7 @@ where
     }
 
     /// `Ok(false)`: the client hung up.
-    fn poll_read_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    pub(super) fn poll_read_client(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let waiting = self.upstream.as_ref().map_or(0, |upstream| upstream.output.len());
         let full = self.input.len() >= INPUT_BYTES_HIGH.max(self.wanted);
         // Who does not read what is made here is not listened to either.

@@ -111,6 +111,8 @@ where
             _ => std::task::Poll::Ready(()),
         });
         tokio::select! {
+            // What was asked is answered first.
+            biased;
             read = self.io.read_buf(&mut self.input) => Some(matches!(read, Ok(count) if count > 0)),
             () = rung => {
                 let report = Report::fatal(SqlState::ADMIN_SHUTDOWN, "terminating connection due to administrator command");

@@ -6,6 +6,7 @@ use super::process::control::{self, Request};
 use super::process::run_dir::RunDir;
 use super::{Gateway, RunArgs, ServeError, Server};
 use crate::config::ListenAddress;
+use crate::gateway::bell::{DRAIN, LEAVE, Sessions};
 use async_trait::async_trait;
 use pingora_core::server::{ExecutionPhase, ShutdownSignal, ShutdownSignalWatch};
 use std::io;
@@ -208,8 +209,8 @@ impl<'a> Life<'a> {
         let _ended = self.orders.send(ShutdownSignal::GracefulUpgrade).await;
         self.listeners_closed().await;
         self.supervisor.drain.announce();
-        let drain = Arc::clone(&self.supervisor.drain);
-        if self.unless_interrupted(timeout(linger, drain.empty())).await.is_some_and(|waited| waited.is_ok()) {
+        let (drain, gateway) = (Arc::clone(&self.supervisor.drain), Arc::clone(&self.supervisor.gateway));
+        if self.unless_interrupted(leave_in_turn(&drain, &gateway.sessions, linger)).await == Some(true) {
             return;
         }
         self.drained(bound).await;
@@ -262,7 +263,27 @@ impl<'a> Life<'a> {
     }
 }
 
-const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
+/// Somewhat more than a session waits for its client to hang up.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(4);
+
+/// After a new process took over. First sessions end in a silence, where a pool looks before it uses a connection again; in
+/// the last quarter of `linger` those that are never silent end with an answer. A few at a time are told, so that not all
+/// connect again in one moment. True when none is left.
+async fn leave_in_turn(drain: &Drain, sessions: &Sessions, linger: Duration) -> bool {
+    const TURNS: u32 = 50;
+    let telling = async {
+        for (what, time) in [(LEAVE, linger * 3 / 4), (DRAIN, linger / 4)] {
+            for turns in (1..=TURNS).rev() {
+                sessions.ring_part(what, turns);
+                tokio::time::sleep(time / TURNS).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = drain.empty() => true,
+        () = telling => false,
+    }
+}
 
 /// No session is left. A connection that has not logged in yet gets a second: it may be somebody's health check that
 /// says nothing until the door's own time is over.
