@@ -24,5 +24,5 @@ secret gateway/customer_password "$(random)"
 if [ ! -e .env ]; then
     sed -e "s|^VITRINE_USERS=.*|VITRINE_USERS=app:$(random)|" config/env.template >.env
     echo "made .env, which points at a sample database. For your own: set VITRINE_CUSTOMER_URL, take COMPOSE_PROFILES away," >&2
-    echo "and write the password into docker/secrets/gateway/customer_password" >&2
+    echo "and write the password into docker/secrets/gateway/customer_password. Then: make up" >&2
 fi

@@ -31,6 +31,7 @@ offline-bases: ## stand-ins for the base images, where no image registry can be 
 
 up: ## start the tool database and the gateway (and the sample, where .env says so), wait until all serve
 	@test -e .env || { echo 'no .env: run `make env`, then set VITRINE_CUSTOMER_URL in it' >&2; exit 1; }
+	@$(DOCKER) info >/dev/null 2>&1 || { echo 'no Docker engine answers: start it (systemctl start docker), or name another one in DOCKER_HOST' >&2; exit 1; }
 	$(DC) up --detach
 	@docker/wait-healthy.sh $(DOCKER) $(PROJECT)
 

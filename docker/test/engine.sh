@@ -100,7 +100,7 @@ build_images() {
         IMAGE=$VITRINE_TEST_IMAGE
     else
         IMAGE=vitrine-test:latest
-        say "building the image, profile ${CARGO_PROFILE:=bench-fast} (CARGO_PROFILE=release is what ships)"
+        say "building the image, profile ${CARGO_PROFILE:=release}"
         make image IMAGE=$IMAGE IMAGE_ARGS="--build-arg RUST_IMAGE=$RUST_IMAGE --build-arg RUNTIME_IMAGE=$RUNTIME_IMAGE \
             --build-arg CARGO_PROFILE=$CARGO_PROFILE" >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; exit 1; }
     fi

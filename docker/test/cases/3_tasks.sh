@@ -10,6 +10,19 @@ verify() {
     tail -n 15 <<<"$said"
     echo "= $(grep -iE "[0-9]+ (attacks|attempts|cases)" <<<"$said" | tail -n 1)"
 }
+# As a person types it, in the folder of .env: file and project come from there, the project of the test from outside.
+typed() {
+    (
+        cd "$work/stage"
+        export COMPOSE_PROJECT_NAME=$PROJECT
+        has 'COMPOSE_FILE=docker/compose.yml' "$(cat .env)"
+        for task in migrate seed doctor verify 'backup --verify --output /backup/typed.dump' 'restore --overwrite /backup/typed.dump'; do
+            # shellcheck disable=SC2086
+            $COMPOSE run --rm -T vitrine $task
+        done
+    )
+    reads second
+}
 config() { dc run --rm -T vitrine config check; }
 one_off() {
     # Nothing of them stays.
@@ -39,6 +52,7 @@ check "make migrate: once more, nothing to do" migrate
 check "make seed: once more, nothing to do" seed
 check "make doctor finds that the role cannot write" doctor
 check "make verify: every attack is refused" verify
+check "docker compose run --rm vitrine migrate, seed, doctor, verify, backup, restore" typed
 check "vitrine config check" config
 check "one-off containers leave nothing" one_off
 check "make restart keeps data" restart
