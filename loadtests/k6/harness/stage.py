@@ -27,6 +27,8 @@ class Stage:
         os.chmod(self.folder, 0o755)
         own(self.folder)
         self.gateways, self.shaper, self.customer, self.tool = [], None, None, None
+        # Where what the gateways logged is kept.
+        self.kept_log = None
 
     def __enter__(self):
         try:
@@ -69,6 +71,8 @@ class Stage:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        if self.kept_log and os.path.exists(self.gateway_log):
+            shutil.copyfile(self.gateway_log, self.kept_log)
         if self.shaper:
             self.shaper.close()
         for server in (self.customer, self.tool):

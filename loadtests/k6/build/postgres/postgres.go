@@ -142,7 +142,8 @@ var ended atomic.Int64
 
 // ResetSession is what database/sql asks before it uses a connection again.
 func (c conn) ResetSession(ctx context.Context) error {
-	if hears(c.socket.Conn) {
+	// What came together with the last answer lies in lib/pq's buffer.
+	if c.socket.endedWith() != "" || hears(c.socket.Conn) {
 		ended.Add(1)
 		return driver.ErrBadConn
 	}
