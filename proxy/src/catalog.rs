@@ -189,7 +189,7 @@ impl Catalog {
         self.foreign_casts.iter().filter_map(|index| self.objects.casts.get(*index))
     }
 
-    /// Default operator classes that did not come with PostgreSQL.
+    /// Operator classes that did not come with PostgreSQL and are used without being named.
     #[must_use]
     pub fn operator_classes(&self) -> &[OperatorClass] {
         &self.objects.operator_classes

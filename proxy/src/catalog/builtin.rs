@@ -208,6 +208,8 @@ impl Reader {
             returns,
             columns,
             parts: Box::default(),
+            states: Box::default(),
+            words: Box::default(),
         })
     }
 
@@ -223,6 +225,7 @@ impl Reader {
             right: self.type_oid(field(&mut fields, line)?)?,
             result: self.type_oid(field(&mut fields, line)?)?,
             function: self.function_oid(field(&mut fields, line)?)?,
+            linked: Box::default(),
         })
     }
 

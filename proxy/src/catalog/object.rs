@@ -58,6 +58,11 @@ pub struct Function {
     pub columns: Box<[Oid]>,
     /// Aggregates: transition, final, combine, serial, deserial and moving functions.
     pub parts: Box<[Oid]>,
+    /// Aggregates: the types of their states.
+    pub states: Box<[Oid]>,
+    /// Words and operators of a body that is text: what they mean is looked up when it runs, under the caller's
+    /// search_path. Empty where the body is a parsed tree, machine code, or runs under a path of its own.
+    pub words: Box<[Arc<str>]>,
 }
 
 impl Function {
@@ -100,6 +105,9 @@ pub struct Operator {
     pub right: Oid,
     pub result: Oid,
     pub function: Oid,
+    /// Functions of the user's own that can run in its place or beside it: of its negator and its commutator, and of the
+    /// operator families that it belongs to.
+    pub linked: Box<[Oid]>,
 }
 
 /// `pg_cast.castcontext`.
@@ -222,10 +230,14 @@ impl Relation {
     }
 }
 
-/// A default operator class made by the user or an extension: comparing values of `input` runs `functions`.
+/// Functions of the user's own in an operator class: comparing values of `input`, with ones of `other` where that is not
+/// zero, can run them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OperatorClass {
     pub input: Oid,
+    pub other: Oid,
+    /// Only the bounds of a window frame run them.
+    pub framing: bool,
     pub functions: Box<[Oid]>,
 }
 

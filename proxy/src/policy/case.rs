@@ -61,6 +61,8 @@ pub(super) struct Case<'a> {
     pub(super) shares_types_in_operators: bool,
     /// AT TIME ZONE is said, or its function called.
     pub(super) zones: bool,
+    /// Functions that run whose bodies look names up.
+    pub(super) bodies: Vec<Oid>,
     /// With whether children were left out.
     pub(super) seen_relations: HashSet<(Oid, bool)>,
     pub(super) findings: Findings,
@@ -96,6 +98,7 @@ impl<'a> Case<'a> {
             shares_types: false,
             shares_types_in_operators: false,
             zones: false,
+            bodies: Vec::new(),
             seen_relations: HashSet::new(),
             findings: Findings {
                 relations: Vec::new(),
@@ -214,6 +217,9 @@ impl<'a> Case<'a> {
     pub(super) fn runs(&mut self, function: &Function) {
         self.makes_json |= function.name.contains("json");
         self.fills_rows |= list::fills_rows(&function.name);
+        if !function.words.is_empty() && !self.bodies.contains(&function.oid) {
+            self.bodies.push(function.oid);
+        }
         // AT TIME ZONE on a time of day is volatile by declaration alone: it depends on today's date.
         let declared = if &*function.name == "timezone" { Volatility::Stable } else { function.volatility };
         self.findings.volatility = self.findings.volatility.max(declared);

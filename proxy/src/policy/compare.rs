@@ -22,7 +22,7 @@ pub(super) fn comparisons(case: &Case<'_>) -> Result<(), Denial> {
     }
     let operands = if names_what_it_compares(case) { &case.compared } else { &case.reach };
     for class in case.catalog.operator_classes() {
-        if !operands.holds(case.catalog, class.input) {
+        if !within(case.catalog, operands, class) || (class.framing && !case.mentions.frames()) {
             continue;
         }
         let Err((oid, reason)) = judge_class(case.catalog, case.policy, class) else { continue };
@@ -77,11 +77,17 @@ pub(super) fn judge_stored(catalog: &Catalog, policy: &Policy, uses: &TreeUses) 
     }
     for class in classes {
         let named = operators.iter().any(|operator| class.functions.contains(&operator.function));
-        if named || (deep && held.holds(catalog, class.input)) {
+        // The bounds of a frame name their function.
+        if named || (deep && !class.framing && within(catalog, &held, class)) {
             judge_class(catalog, policy, class).map_err(|(oid, reason)| (signature(catalog, oid), reason))?;
         }
     }
     Ok(())
+}
+
+/// Whether values of the types that a class compares can occur.
+fn within(catalog: &Catalog, types: &Reach, class: &OperatorClass) -> bool {
+    [class.input, class.other].iter().all(|oid| *oid == 0 || types.holds(catalog, *oid))
 }
 
 fn judge_class(catalog: &Catalog, policy: &Policy, class: &OperatorClass) -> Result<(), (Oid, Reason)> {

@@ -380,6 +380,10 @@ const REFUSED_SETTINGS: &[&str] = &[
     "dynamic_library_path",
     "allow_system_table_mods",
     "event_triggers",
+    "jit_debugging_support",
+    "jit_dump_bitcode",
+    "jit_profiling_support",
+    "jit_provider",
 ];
 
 fn broken(text: &str, error: &toml::de::Error) -> Mistake {

@@ -3,7 +3,10 @@
 use super::Policy;
 use super::compare::judge_stored;
 use super::list::{self, Remedy};
-use crate::catalog::{Catalog, Function, FunctionKind, Oid, Origin, TreeUses, Volatility};
+use super::reach::parts;
+use crate::catalog::{
+    Catalog, Function, FunctionKind, Oid, Operator, Origin, RelationKind, TreeUses, TypeKind, Volatility,
+};
 
 /// Why a function is not harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,15 +46,28 @@ pub(super) fn judge_oid(catalog: &Catalog, policy: &Policy, oid: Oid) -> Result<
     catalog.function(oid).map_or(Err(Reason::Missing), |function| judge(catalog, policy, function))
 }
 
+/// Whether an operator may be used: its function, and what the planner can run in its place or beside it. With the
+/// function that may not run.
+pub(super) fn judge_operator(catalog: &Catalog, policy: &Policy, operator: &Operator) -> Result<(), (Oid, Reason)> {
+    // A shell operator has no function: calling it is an error.
+    let own = Some(operator.function).filter(|oid| *oid != 0);
+    for oid in own.into_iter().chain(operator.linked.iter().copied()) {
+        judge_oid(catalog, policy, oid).map_err(|reason| (oid, reason))?;
+    }
+    Ok(())
+}
+
 /// The first function of a stored expression that may not run, with the reason; operators count as their functions, and
 /// comparisons as those of the operator classes.
 pub(super) fn judge_tree(catalog: &Catalog, policy: &Policy, uses: &TreeUses) -> Result<(), (String, Reason)> {
-    let of_operator = |oid: &Oid| catalog.operator(*oid).map_or(0, |operator| operator.function);
-    let functions = uses.functions.iter().copied().chain(uses.operators.iter().map(of_operator));
-    for oid in functions {
-        if let Err(reason) = judge_oid(catalog, policy, oid) {
-            return Err((named(catalog, oid), reason));
-        }
+    for oid in uses.functions.iter().copied() {
+        judge_oid(catalog, policy, oid).map_err(|reason| (named(catalog, oid), reason))?;
+    }
+    for oid in &uses.operators {
+        let Some(operator) = catalog.operator(*oid) else {
+            return Err((format!("operator {oid}"), Reason::Missing));
+        };
+        judge_operator(catalog, policy, operator).map_err(|(oid, reason)| (named(catalog, oid), reason))?;
     }
     if uses.unreadable {
         return Err(("a stored expression that cannot be read".to_owned(), Reason::Missing));
@@ -68,7 +84,9 @@ fn builtin(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<()
         return Err(Reason::TextAsCode);
     }
     let volatile = function.volatility == Volatility::Volatile && function.kind != FunctionKind::Aggregate;
-    let harmless = if volatile { list::is_harmless_volatile(&function.name) } else { !list::is_denied(&function.name) };
+    let denied = list::is_denied(&function.name)
+        || (list::computes_partitions(&function.name) && partitions_run_code(catalog, policy));
+    let harmless = if volatile { list::is_harmless_volatile(&function.name) } else { !denied };
     if harmless {
         return Ok(());
     }
@@ -77,7 +95,19 @@ fn builtin(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<()
     if allowed { Ok(()) } else { Err(Reason::Builtin(remedy)) }
 }
 
-/// An aggregate is what it is made of.
+/// Whether some partitioned table's operator classes are the user's own: given the table's OID, a built-in function runs
+/// what hangs on them.
+fn partitions_run_code(catalog: &Catalog, policy: &Policy) -> bool {
+    let partitioned = catalog.objects().relations.iter().filter(|found| found.kind == RelationKind::Partitioned);
+    let mut called = partitioned.filter_map(|found| found.implied.as_ref()).flat_map(|uses| uses.functions.iter());
+    called.any(|oid| {
+        catalog
+            .function(*oid)
+            .is_none_or(|function| function.origin == Origin::User && !policy.allows_function(catalog, function))
+    })
+}
+
+/// An aggregate is what it is made of, and what its arguments and states are made into.
 fn aggregate(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<(), Reason> {
     if function.parts.is_empty() {
         return Err(Reason::NotNamed);
@@ -92,12 +122,33 @@ fn aggregate(catalog: &Catalog, policy: &Policy, function: &Function) -> Result<
             });
         }
     }
-    Ok(())
+    let types = function.arguments.iter().chain(&function.states).chain(&function.variadic);
+    if types.copied().any(|oid| checks_run_code(catalog, policy, oid)) { Err(Reason::NotNamed) } else { Ok(()) }
+}
+
+/// Whether making a value of a type runs a domain's CHECK that may not run.
+fn checks_run_code(catalog: &Catalog, policy: &Policy, oid: Oid) -> bool {
+    let (mut open, mut seen) = (vec![oid], Vec::new());
+    while let Some(oid) = open.pop() {
+        let Some(found) = catalog.type_of(oid).filter(|_| !seen.contains(&oid)) else { continue };
+        seen.push(oid);
+        if let TypeKind::Domain { checks, .. } = &found.kind
+            && !policy.allows_type(&catalog.type_name(oid))
+            && judge_tree(catalog, policy, checks).is_err()
+        {
+            return true;
+        }
+        parts(catalog, found, &mut open);
+    }
+    false
 }
 
 fn of_extension(extension: &str, function: &Function) -> Result<(), Reason> {
     if list::leaves_database(extension) || list::extension_runs_text(extension, &function.name) {
         return Err(Reason::Leaves(extension.to_owned()));
+    }
+    if list::changes_session(extension, &function.name, function.arguments.len()) {
+        return Err(Reason::VolatileExtension(extension.to_owned()));
     }
     if function.volatility != Volatility::Volatile || list::is_harmless_of_extension(extension, &function.name) {
         return Ok(());

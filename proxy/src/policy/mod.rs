@@ -77,6 +77,7 @@ fn permit(mut case: case::Case<'_>) -> Result<Permitted, Denial> {
     rule::operators(&mut case)?;
     rule::attributes(&mut case)?;
     rule::implied(&mut case)?;
+    rule::bodies(&case)?;
     case.steady_text();
     Ok(Permitted::new(case))
 }

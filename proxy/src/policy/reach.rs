@@ -178,6 +178,11 @@ impl Mentions {
         name.contains('"') || places.any(|at| !before(at).is_some_and(begun) && !after(at).is_some_and(goes_on))
     }
 
+    /// A window frame can stand in it, whose bounds are computed.
+    pub(super) fn frames(&self) -> bool {
+        self.text.contains("preceding") || self.text.contains("following")
+    }
+
     /// Whether a column of that name can be an operand.
     pub(super) fn name(&self, column: &str) -> bool {
         self.all || column.contains('"') || self.text.contains(&column.to_ascii_lowercase())

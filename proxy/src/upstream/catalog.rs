@@ -2,7 +2,9 @@
 //!
 //! Works for a role without any privilege: the system catalogs are readable by everyone.
 
+mod body;
 mod implied;
+mod operators;
 mod rows;
 mod watch;
 
@@ -66,11 +68,11 @@ async fn objects(client: &Client) -> Result<Objects, LoadError> {
         server_version: version,
         extensions: owners.extensions(),
         types: rows::types(client, &mut owners, version, domains).await?,
-        functions: rows::functions(client, &mut owners).await?,
-        operators: rows::operators(client, &mut owners).await?,
+        functions: rows::functions(client, &mut owners, version).await?,
+        operators: operators::operators(client, &mut owners).await?,
         casts: rows::casts(client, &owners).await?,
         relations: rows::relations(client, &mut owners, version).await?,
-        operator_classes: rows::operator_classes(client).await?,
+        operator_classes: operators::operator_classes(client).await?,
         schemas: owners.schemas(),
     })
 }

@@ -81,3 +81,71 @@ CREATE VIEW app.v_tally AS SELECT tally FROM app.counted;
 CREATE TABLE app.counted_child () INHERITS (app.counted);
 CREATE INDEX ON app.counted_child USING hash (mark) WHERE tally > 0;
 CREATE TABLE app.parted (id int, tally int) PARTITION BY LIST (tally trap.int_ops);
+
+
+-- What stands beside an operator: negators and commutators that the planner puts in its place, families that sort, hash
+-- and merge by it, although its own function is PostgreSQL's.
+CREATE FUNCTION trap.twin(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('twin') $$;
+CREATE OPERATOR public.=?= (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq, NEGATOR = OPERATOR(public.<?>));
+CREATE OPERATOR public.<?> (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin, NEGATOR = OPERATOR(public.=?=));
+CREATE FUNCTION trap.twin_jsonb(jsonb, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('twin of ?') $$;
+CREATE OPERATOR public.!? (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = trap.twin_jsonb, NEGATOR = OPERATOR(pg_catalog.?));
+CREATE OPERATOR public.<%< (LEFTARG = int, RIGHTARG = int, FUNCTION = int4lt, COMMUTATOR = OPERATOR(public.>%>));
+CREATE OPERATOR public.>%> (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin, COMMUTATOR = OPERATOR(public.<%<));
+CREATE OPERATOR public.<%<= (LEFTARG = int, RIGHTARG = int, FUNCTION = int4le);
+CREATE OPERATOR public.=%= (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq, COMMUTATOR = OPERATOR(public.=%=), MERGES);
+CREATE OPERATOR public.>%>= (LEFTARG = int, RIGHTARG = int, FUNCTION = int4ge);
+CREATE OPERATOR public.>%>> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4gt);
+CREATE OPERATOR CLASS trap.merging FOR TYPE int USING btree AS OPERATOR 1 public.<%<, OPERATOR 2 public.<%<=,
+    OPERATOR 3 public.=%=, OPERATOR 4 public.>%>=, OPERATOR 5 public.>%>>, FUNCTION 1 trap.compare(int, int);
+CREATE FUNCTION trap.hash(int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('hash')::int $$;
+CREATE OPERATOR public.==> (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq, COMMUTATOR = OPERATOR(public.==>), HASHES);
+CREATE OPERATOR CLASS trap.hashing FOR TYPE int USING hash AS OPERATOR 1 public.==>, FUNCTION 1 trap.hash(int);
+CREATE TYPE app.step AS ENUM ('one');
+CREATE FUNCTION trap.in_range(int, int, app.step, bool, bool) RETURNS bool LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('in_range') $$;
+ALTER OPERATOR FAMILY integer_ops USING btree ADD FUNCTION 3 (int4, app.step) trap.in_range(int, int, app.step, bool, bool);
+CREATE FUNCTION trap.in_range(int, int, numeric, bool, bool) RETURNS bool LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('in_range') $$;
+ALTER OPERATOR FAMILY integer_ops USING btree ADD FUNCTION 3 (int4, numeric) trap.in_range(int, int, numeric, bool, bool);
+CREATE TABLE app.numbers (a int, b int, j jsonb);
+INSERT INTO app.numbers SELECT n, n, jsonb_build_object('n', n) FROM generate_series(1, 300) n;
+CREATE VIEW app.v_negated AS SELECT a FROM app.numbers WHERE NOT (a OPERATOR(public.=?=) 3);
+
+-- Operator classes of the user's own under partitions and indexes, by their operators and from afar.
+CREATE FUNCTION trap.hash_extended(int, int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('hash extended')::int::int8 $$;
+CREATE OPERATOR CLASS trap.hash_parts FOR TYPE int USING hash AS OPERATOR 1 =, FUNCTION 2 trap.hash_extended(int, int8);
+CREATE TABLE app.hashed (a int) PARTITION BY HASH (a trap.hash_parts);
+CREATE TABLE app.hashed_0 PARTITION OF app.hashed FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE OPERATOR trap.< (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin);
+CREATE OPERATOR trap.<= (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin);
+CREATE OPERATOR trap.= (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin);
+CREATE OPERATOR trap.>= (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin);
+CREATE OPERATOR trap.> (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.twin);
+CREATE OPERATOR CLASS trap.by_operators FOR TYPE int USING btree AS OPERATOR 1 trap.<, OPERATOR 2 trap.<=,
+    OPERATOR 3 trap.=, OPERATOR 4 trap.>=, OPERATOR 5 trap.>, FUNCTION 1 btint4cmp(int, int);
+CREATE TABLE app.ranged (a int, b int) PARTITION BY RANGE (a trap.by_operators, b trap.by_operators);
+CREATE TABLE app.ranged_1 PARTITION OF app.ranged FOR VALUES FROM (1, 1) TO (2, 10);
+CREATE OPERATOR CLASS trap.by_blocks FOR TYPE int USING brin AS OPERATOR 1 trap.<, OPERATOR 2 trap.<=, OPERATOR 3 =,
+    OPERATOR 4 trap.>=, OPERATOR 5 trap.>, FUNCTION 1 brin_minmax_opcinfo(internal),
+    FUNCTION 2 brin_minmax_add_value(internal, internal, internal, internal),
+    FUNCTION 3 brin_minmax_consistent(internal, internal, internal), FUNCTION 4 brin_minmax_union(internal, internal, internal);
+CREATE TABLE app.blocks (a int);
+INSERT INTO app.blocks SELECT generate_series(1, 3000);
+CREATE INDEX ON app.blocks USING brin (a trap.by_blocks);
+
+-- Aggregates of PostgreSQL's own parts over a domain, a range with a canonical function.
+CREATE AGGREGATE public.largest(app.trapped_int) (SFUNC = int4larger, STYPE = int);
+CREATE AGGREGATE public.listed(app.trapped_int) (SFUNC = array_append, STYPE = app.trapped_int[], INITCOND = '{1}');
+CREATE TYPE app.canonical;
+CREATE FUNCTION trap.canonical(app.canonical) RETURNS app.canonical LANGUAGE internal IMMUTABLE STRICT AS 'int4range_canonical';
+CREATE TYPE app.canonical AS RANGE (SUBTYPE = int8, CANONICAL = trap.canonical);
+CREATE TABLE app.canonicals (r app.canonical);
+INSERT INTO app.canonicals VALUES ('empty');
+CREATE OR REPLACE FUNCTION trap.canonical(app.canonical) RETURNS app.canonical LANGUAGE plpgsql IMMUTABLE STRICT AS
+  $$ BEGIN PERFORM trap.bite('canonical'); RETURN $1; END $$;
+
+-- Bodies that look names up when they run.
+CREATE EXTENSION cube;
+CREATE EXTENSION earthdistance;
+CREATE FUNCTION shadow.earth() RETURNS float8 LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('earth')::int::float8 $$;
+CREATE FUNCTION public.same_class(oid, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('oid = int') $$;
+CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = int, FUNCTION = public.same_class);

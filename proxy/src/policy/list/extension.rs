@@ -17,6 +17,11 @@ pub(in crate::policy) fn extension_runs_text(extension: &str, function: &str) ->
     }
 }
 
+/// Declared immutable, and sets a switch of the session, which the next client of the connection would find.
+pub(in crate::policy) fn changes_session(extension: &str, function: &str, arguments: usize) -> bool {
+    extension == "isn" && function == "isn_weak" && arguments > 0
+}
+
 /// Volatile functions of extensions that are harmless.
 pub(in crate::policy) fn is_harmless_of_extension(extension: &str, function: &str) -> bool {
     match extension {

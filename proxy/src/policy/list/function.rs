@@ -28,6 +28,12 @@ pub(in crate::policy) fn is_denied(name: &str) -> bool {
         || name.starts_with("fmgr_") && name.ends_with("_validator")
 }
 
+/// Takes the OID of a partitioned table or a partition and computes with its bounds, by the functions of the operator
+/// classes of its key.
+pub(in crate::policy) fn computes_partitions(name: &str) -> bool {
+    matches!(name, "satisfies_hash_partition" | "pg_get_partition_constraintdef")
+}
+
 /// Builds rows of a type that stands nowhere in the text: their columns' input functions and domain checks run.
 pub(in crate::policy) fn fills_rows(name: &str) -> bool {
     name.contains("populate_record")

@@ -25,7 +25,7 @@ pub(in crate::policy) enum Check {
 
 /// The check of a setting; `None` when it is not on the list. Names are compared in lower case.
 pub(in crate::policy) fn check_of(name: &str) -> Option<Check> {
-    if name.starts_with("enable_") || name.starts_with("jit") && name != "jit_provider" {
+    if name.starts_with("enable_") {
         return Some(Check::Any);
     }
     let at = SETTINGS.binary_search_by_key(&name, |(name, _)| name).ok()?;
@@ -70,6 +70,13 @@ const SETTINGS: &[(&str, Check)] = &[
     ("idle_in_transaction_session_timeout", Check::Time),
     ("idle_session_timeout", Check::Time),
     ("intervalstyle", Check::Any),
+    // The other ones of that name write files for whoever debugs the server.
+    ("jit", Check::Any),
+    ("jit_above_cost", Check::Any),
+    ("jit_expressions", Check::Any),
+    ("jit_inline_above_cost", Check::Any),
+    ("jit_optimize_above_cost", Check::Any),
+    ("jit_tuple_deforming", Check::Any),
     ("join_collapse_limit", Check::Any),
     ("lc_messages", Check::Any),
     ("lc_monetary", Check::Any),

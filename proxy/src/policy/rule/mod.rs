@@ -1,6 +1,7 @@
 //! The rules, one family a file.
 
 mod attribute;
+mod body;
 mod candidate;
 mod function;
 mod operator;
@@ -11,6 +12,7 @@ mod types;
 mod view;
 
 pub(super) use attribute::attributes;
+pub(super) use body::bodies;
 pub(super) use function::functions;
 pub(super) use operator::operators;
 pub(super) use relation::relations;

@@ -1,9 +1,9 @@
 //! Operators: each is a function call in disguise.
 
-use crate::catalog::{Knowledge, Operator, Origin};
+use crate::catalog::{Knowledge, Oid, Operator, Origin};
 use crate::policy::case::Case;
 use crate::policy::explain::explained;
-use crate::policy::harmless::{Reason, judge};
+use crate::policy::harmless::{Reason, judge_operator};
 use crate::policy::infer::{is_polymorphic, operator_can_be_chosen};
 use crate::sql::{Denial, OperatorRef, Rule};
 use crate::wire::sqlstate::SqlState;
@@ -31,14 +31,8 @@ fn review(case: &mut Case<'_>, used: &OperatorRef, index: usize) -> Result<(), D
     for (place, operator) in candidates.iter().enumerate() {
         let allowed = case.policy.allows_operator(case.catalog, operator);
         let function = case.catalog.function(operator.function);
-        let verdict = match function {
-            _ if allowed => Ok(()),
-            // A shell operator has no function: calling it is an error.
-            None if operator.function == 0 => Ok(()),
-            None => Err(Reason::Missing),
-            Some(function) => judge(case.catalog, case.policy, function),
-        };
-        if let Err(reason) = verdict {
+        let verdict = if allowed { Ok(()) } else { judge_operator(case.catalog, case.policy, operator) };
+        if let Err((called, reason)) = verdict {
             if cannot_be_chosen(case, &candidate(operator), &shapes()) {
                 continue;
             }
@@ -50,7 +44,7 @@ fn review(case: &mut Case<'_>, used: &OperatorRef, index: usize) -> Result<(), D
                 case.findings.hangs_on_types = true;
                 continue;
             }
-            return Err(refusal(case, operator, &reason).at(used.position));
+            return Err(refusal(case, operator, called, &reason).at(used.position));
         }
         if let Some(function) = function {
             case.runs(function);
@@ -65,18 +59,22 @@ fn candidate(operator: &Operator) -> Candidate<'_> {
     Candidate { schema: &operator.schema, arguments: operands.collect(), builtin: operator.origin == Origin::Builtin }
 }
 
-fn refusal(case: &Case<'_>, operator: &Operator, reason: &Reason) -> Denial {
+fn refusal(case: &Case<'_>, operator: &Operator, called: Oid, reason: &Reason) -> Denial {
     let operand = |oid| if oid == 0 { "-".to_owned() } else { case.catalog.type_name(oid) };
     let (left, right) = (operand(operator.left), operand(operator.right));
     let signature = format!("{}.{}({left}, {right})", operator.schema, operator.name);
     let message = format!("operator {signature} is not permitted");
     let denial = Denial::new(Rule::Operator, SqlState::INSUFFICIENT_PRIVILEGE, message);
-    let Some(function) = case.catalog.function(operator.function) else {
+    let Some(function) = case.catalog.function(called) else {
         return denial.detail("the catalog does not hold its function");
     };
     let called = case.catalog.signature(function);
     let mut denial = explained(denial, &called, reason);
-    denial.detail = Some(format!("it calls {called}, which is not permitted"));
+    denial.detail = Some(if function.oid == operator.function {
+        format!("it calls {called}, which is not permitted")
+    } else {
+        format!("its negator, its commutator or an operator family calls {called}, which is not permitted")
+    });
     if *reason == Reason::NotNamed {
         denial.hint = Some(format!("to allow it, add to the policy: operators = [\"{signature}\"]"));
     }

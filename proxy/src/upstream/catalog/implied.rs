@@ -52,8 +52,8 @@ const FOLDED: &str = "SELECT indrelid, t FROM pg_catalog.pg_index, \
         WHERE conrelid >= 16384 AND contype = 'c' AND conbin IS NOT NULL \
      UNION ALL SELECT partrelid, partexprs::text FROM pg_catalog.pg_partitioned_table WHERE partexprs IS NOT NULL";
 
-/// Support functions of operator classes of the user's own, under indexes and partition keys; those of an extension are
-/// reviewed with it.
+/// Functions of operator classes of the user's own, under indexes and partition keys, by their operators too; those of an
+/// extension are reviewed with it. A key is that of its partitions as well, whose bounds are read with them.
 ///
 /// The last column says whether a function runs on a search alone. So it is in B-tree and hash indexes, whose own code
 /// calls them for a condition on one of the columns and for nothing else; a read from one end to the other (an index-only
@@ -64,19 +64,24 @@ const FOLDED: &str = "SELECT indrelid, t FROM pg_catalog.pg_index, \
 /// - of expressions and predicates, and beside virtual columns, where a condition on another column than those of the
 ///   index leads to it;
 /// - of partition keys: their bounds are sorted when the table is opened.
-const INDEX_SUPPORT: &str = "SELECT DISTINCT k.relid, k.source, k.columns, p.amproc::oid, \
-        k.searched AND p.amprocnum <> CASE k.method WHEN 403 THEN 5 ELSE 3 END FROM ( \
+const INDEX_SUPPORT: &str = "WITH RECURSIVE keys(relid, class) AS ( \
+        SELECT partrelid, c FROM pg_catalog.pg_partitioned_table, unnest(partclass::oid[]) c WHERE c >= 16384 \
+        UNION SELECT i.inhrelid, k.class FROM keys k JOIN pg_catalog.pg_inherits i ON i.inhparent = k.relid) \
+    SELECT DISTINCT k.relid, k.source, k.columns, p.f, \
+        k.searched AND p.number <> CASE k.method WHEN 403 THEN 5 ELSE 3 END FROM ( \
         SELECT i.indrelid AS relid, i.indexrelid AS source, x.relam AS method, unnest(i.indclass::oid[]) AS class, \
             ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a \
                 WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[]) ORDER BY a.attnum) AS columns, \
             x.relam IN (403, 405) AND i.indexprs IS NULL AND i.indpred IS NULL AND NOT EXISTS ( \
                 SELECT FROM pg_catalog.pg_attribute v WHERE v.attrelid = i.indrelid AND v.attgenerated = 'v') AS searched \
             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
-        UNION ALL SELECT partrelid, 0, 0, unnest(partclass::oid[]), '{}', false FROM pg_catalog.pg_partitioned_table) k \
+        UNION ALL SELECT relid, 0, 0, class, '{}', false FROM keys) k \
      JOIN pg_catalog.pg_opclass c ON c.oid = k.class AND c.oid >= 16384 \
-     JOIN pg_catalog.pg_amproc p ON p.amprocfamily = c.opcfamily AND p.amproc >= 16384 \
+     JOIN (SELECT amprocfamily AS family, amproc::oid AS f, amprocnum AS number FROM pg_catalog.pg_amproc \
+        UNION SELECT amopfamily, o.oprcode::oid, 0 FROM pg_catalog.pg_amop a \
+            JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr) p ON p.family = c.opcfamily AND p.f >= 16384 \
      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
-        AND d.objid = p.amproc AND d.deptype = 'e') ORDER BY 1, 2, 4";
+        AND d.objid = p.f AND d.deptype = 'e') ORDER BY 1, 2, 4";
 
 const FOLDED_STATISTICS: &str =
     "SELECT stxrelid, stxexprs::text FROM pg_catalog.pg_statistic_ext WHERE stxexprs IS NOT NULL";

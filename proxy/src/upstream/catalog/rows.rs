@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use tokio_postgres::{Client, Row};
 
 use super::implied::{implied, trees};
-use super::{LoadError, Owners};
+use super::{LoadError, Owners, body};
 use crate::catalog::{
-    Cast, CastContext, Column, Function, FunctionKind, Oid, Operator, OperatorClass, Origin, Relation, RelationKind,
-    TreeUses, Type, TypeKind, Volatility, read_tree,
+    Cast, CastContext, Column, Function, FunctionKind, Oid, Origin, Relation, RelationKind, TreeUses, Type, TypeKind,
+    Volatility, read_tree,
 };
 
 pub(super) const SERVER: &str =
@@ -46,6 +46,7 @@ pub(super) const FINGERPRINT: &str = "\
       UNION ALL SELECT 16, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_catalog.pg_amproc
       UNION ALL SELECT 17, count(*), sum(hashint8extended(xmin::text::int8, indexrelid::int8)::numeric) FROM pg_catalog.pg_index
       UNION ALL SELECT 18, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_catalog.pg_statistic_ext
+      UNION ALL SELECT 20, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_catalog.pg_amop
       UNION ALL SELECT 19, count(*), sum(hashint8extended(classid::int8, objid::int8)::numeric) FROM pg_catalog.pg_depend
         WHERE refclassid = 3079 AND deptype = 'e'
     )
@@ -54,7 +55,6 @@ pub(super) const FINGERPRINT: &str = "\
 const CLASS: Oid = 1259;
 const TYPE: Oid = 1247;
 const PROC: Oid = 1255;
-const OPERATOR: Oid = 2617;
 const CAST: Oid = 2605;
 
 /// The expressions of domain constraints, by domain.
@@ -80,8 +80,9 @@ pub(super) async fn types(
         "SELECT t.oid, t.typnamespace, t.typname::text, t.typtype, t.typcategory, t.typispreferred, t.typarray, \
             t.typrelid, CASE WHEN e.typarray = t.oid THEN t.typelem ELSE 0 END, t.typbasetype, \
             coalesce(r.rngsubtype, 0), coalesce(m.rngtypid, 0), \
-            ARRAY[t.typinput::oid, t.typreceive::oid, t.typmodin::oid] || {compares}, \
-            ARRAY[t.typoutput::oid, t.typsend::oid, t.typmodout::oid, {subscript}] || {compares}, t.typelem \
+            ARRAY[t.typinput::oid, t.typreceive::oid, t.typmodin::oid, r.rngcanonical::oid] || {compares}, \
+            ARRAY[t.typoutput::oid, t.typsend::oid, t.typmodout::oid, {subscript}, r.rngcanonical::oid] || {compares}, \
+            t.typelem \
          FROM pg_catalog.pg_type t \
          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace AND n.nspname !~ '^pg_(toast_)?temp_' \
          LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem \
@@ -122,8 +123,8 @@ fn type_row(row: &Row, owners: &mut Owners, domains: &mut HashMap<Oid, TreeUses>
         category: letter(row, 4)?,
         preferred: row.try_get(5)?,
         array: row.try_get(6)?,
-        input: present(row.try_get(12)?),
-        output: present(row.try_get(13)?),
+        input: some(row.try_get(12)?),
+        output: some(row.try_get(13)?),
     })
 }
 
@@ -139,30 +140,38 @@ fn inherit_origins(types: &mut [Type]) {
     }
 }
 
-pub(super) async fn functions(client: &Client, owners: &mut Owners) -> Result<Vec<Function>, LoadError> {
-    let sql = "SELECT p.oid, p.pronamespace, p.proname::text, p.prokind, p.provolatile, l.lanname::text, p.prosecdef, \
+pub(super) async fn functions(client: &Client, owners: &mut Owners, version: u32) -> Result<Vec<Function>, LoadError> {
+    let parsed = if version >= 140_000 { "p.prosqlbody IS NOT NULL" } else { "false" };
+    let sql = format!(
+        "SELECT p.oid, p.pronamespace, p.proname::text, p.prokind, p.provolatile, l.lanname::text, p.prosecdef, \
             p.proargtypes::oid[], p.pronargdefaults::int4, p.provariadic, p.prorettype, \
             ARRAY(SELECT t FROM unnest(p.proallargtypes, p.proargmodes) u(t, m) WHERE m IN ('o', 'b', 't')), \
             ARRAY[a.aggtransfn::oid, a.aggfinalfn::oid, a.aggcombinefn::oid, a.aggserialfn::oid, a.aggdeserialfn::oid, \
-                a.aggmtransfn::oid, a.aggminvtransfn::oid, a.aggmfinalfn::oid]::oid[] \
+                a.aggmtransfn::oid, a.aggminvtransfn::oid, a.aggmfinalfn::oid]::oid[], \
+            ARRAY[a.aggtranstype, a.aggmtranstype]::oid[], \
+            CASE WHEN l.lanname NOT IN ('c', 'internal') AND NOT {parsed} \
+                AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%') THEN p.prosrc END \
          FROM pg_catalog.pg_proc p \
          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname !~ '^pg_(toast_)?temp_' \
          JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
          LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid \
-         ORDER BY p.oid";
-    let rows = client.query(sql, &[]).await?;
+         ORDER BY p.oid"
+    );
+    let rows = client.query(&sql, &[]).await?;
     rows.iter().map(|row| function_row(row, owners)).collect()
 }
 
 fn function_row(row: &Row, owners: &mut Owners) -> Result<Function, LoadError> {
     let oid: Oid = row.try_get(0)?;
     let variadic: Oid = row.try_get(9)?;
-    let parts: Vec<Option<Oid>> = row.try_get(12)?;
+    let origin = owners.origin(PROC, oid);
+    // What the user's own call is the policy's to believe.
+    let body = row.try_get::<_, Option<&str>>(14)?.filter(|_| origin != Origin::User);
     Ok(Function {
         oid,
         schema: owners.schema(row, 1)?,
         name: owners.word(row.try_get(2)?),
-        origin: owners.origin(PROC, oid),
+        origin,
         kind: match letter(row, 3)? {
             'f' => FunctionKind::Function,
             'a' => FunctionKind::Aggregate,
@@ -183,30 +192,10 @@ fn function_row(row: &Row, owners: &mut Owners) -> Result<Function, LoadError> {
         variadic: (variadic != 0).then_some(variadic),
         returns: row.try_get(10)?,
         columns: row.try_get::<_, Vec<Oid>>(11)?.into(),
-        parts: present(parts.into_iter().flatten().collect()),
+        parts: some(row.try_get(12)?),
+        states: some(row.try_get(13)?),
+        words: body.map(body::words).unwrap_or_default().iter().map(|word| owners.word(word)).collect(),
     })
-}
-
-pub(super) async fn operators(client: &Client, owners: &mut Owners) -> Result<Vec<Operator>, LoadError> {
-    let sql = "SELECT o.oid, o.oprnamespace, o.oprname::text, o.oprleft, o.oprright, o.oprresult, o.oprcode::oid \
-         FROM pg_catalog.pg_operator o \
-         JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace AND n.nspname !~ '^pg_(toast_)?temp_' \
-         ORDER BY o.oid";
-    let mut operators = Vec::new();
-    for row in client.query(sql, &[]).await? {
-        let oid: Oid = row.try_get(0)?;
-        operators.push(Operator {
-            oid,
-            schema: owners.schema(&row, 1)?,
-            name: owners.word(row.try_get(2)?),
-            origin: owners.origin(OPERATOR, oid),
-            left: row.try_get(3)?,
-            right: row.try_get(4)?,
-            result: row.try_get(5)?,
-            function: row.try_get(6)?,
-        });
-    }
-    Ok(operators)
 }
 
 pub(super) async fn casts(client: &Client, owners: &Owners) -> Result<Vec<Cast>, LoadError> {
@@ -227,20 +216,6 @@ pub(super) async fn casts(client: &Client, owners: &Owners) -> Result<Vec<Cast>,
         });
     }
     Ok(casts)
-}
-
-/// Support functions of operator classes that did not come with PostgreSQL.
-pub(super) async fn operator_classes(client: &Client) -> Result<Vec<OperatorClass>, LoadError> {
-    let sql = "SELECT c.opcintype, ARRAY(SELECT p.amproc::oid FROM pg_catalog.pg_amproc p \
-            WHERE p.amprocfamily = c.opcfamily \
-            UNION SELECT o.oprcode::oid FROM pg_catalog.pg_amop a JOIN pg_catalog.pg_operator o ON o.oid = a.amopopr \
-            WHERE a.amopfamily = c.opcfamily ORDER BY 1) \
-         FROM pg_catalog.pg_opclass c WHERE c.oid >= 16384 AND c.opcdefault ORDER BY c.oid";
-    let mut classes = Vec::new();
-    for row in client.query(sql, &[]).await? {
-        classes.push(OperatorClass { input: row.try_get(0)?, functions: row.try_get::<_, Vec<Oid>>(1)?.into() });
-    }
-    Ok(classes)
 }
 
 pub(super) async fn relations(client: &Client, owners: &mut Owners, version: u32) -> Result<Vec<Relation>, LoadError> {
@@ -321,6 +296,11 @@ async fn inheritance(client: &Client) -> Result<(Links, Links), LoadError> {
 fn beyond(mut uses: TreeUses, view: Oid) -> TreeUses {
     uses.relations.retain(|oid| *oid != view);
     uses
+}
+
+/// Null and zero mean none.
+fn some(oids: Vec<Option<Oid>>) -> Box<[Oid]> {
+    present(oids.into_iter().flatten().collect())
 }
 
 /// Zero means none.
