@@ -34,16 +34,6 @@ fn client(gateway: &GatewayProcess) -> Raw {
     Raw::connect(gateway.listen.parse().unwrap(), "postgres", &[("database", "postgres")]).unwrap()
 }
 
-/// Resident memory now, and its highest so far, in bytes.
-fn memory(gateway: &GatewayProcess) -> (usize, usize) {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.process_id())).unwrap();
-    let field = |name: &str| {
-        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
-    };
-    (field("VmRSS:"), field("VmHWM:"))
-}
-
 /// Reads and forgets `bytes`, or as many as come before ReadyForQuery ends them.
 fn drain(client: &mut Raw) -> usize {
     let (mut total, mut chunk, mut tail) = (0, vec![0; MIB], Vec::new());
@@ -64,11 +54,11 @@ fn a_gigabyte_passes_in_under_20_megabytes() {
     let gateway = start();
     let mut client = client(&gateway);
     assert_eq!(client.value("SELECT 1"), "1");
-    let (before, _) = memory(&gateway);
+    let (before, _) = gateway.memory();
     client.send(&raw::query("SELECT repeat('x', 10000) FROM generate_series(1, 110000)"));
     let bytes = drain(&mut client);
     assert!(bytes > 1 << 30, "{bytes}");
-    let (_, highest) = memory(&gateway);
+    let (_, highest) = gateway.memory();
     assert!(highest < before + 20 * MIB, "from {} to {} MiB", before / MIB, highest / MIB);
 }
 
@@ -76,16 +66,16 @@ fn a_gigabyte_passes_in_under_20_megabytes() {
 fn a_client_that_does_not_read_stops_the_server_too() {
     let gateway = start();
     let mut slow = client(&gateway);
-    let (before, _) = memory(&gateway);
+    let (before, _) = gateway.memory();
     slow.send(&raw::query("SELECT repeat('x', 10000) FROM generate_series(1, 30000)"));
     std::thread::sleep(Duration::from_secs(2));
     let waits =
         "SELECT wait_event FROM pg_stat_activity WHERE query LIKE '%generate_series%' AND pid <> pg_backend_pid()";
     assert_eq!(gateway.postgres.psql(waits).unwrap().trim(), "ClientWrite");
-    assert!(memory(&gateway).1 < before + 10 * MIB);
+    assert!(gateway.memory().1 < before + 10 * MIB);
     assert_eq!(client(&gateway).value("SELECT 'others go on'"), "others go on");
     assert!(drain(&mut slow) > 300_000_000);
-    assert!(memory(&gateway).1 < before + 20 * MIB);
+    assert!(gateway.memory().1 < before + 20 * MIB);
 }
 
 #[test]
@@ -94,10 +84,10 @@ fn one_field_of_100_megabytes_passes_and_is_not_held() {
     let mut client = client(&gateway);
     assert_eq!(client.value("SELECT 1"), "1");
     gateway.postgres.psql("CREATE TABLE big AS SELECT repeat('x', 104857600) AS field").unwrap();
-    let (before, _) = memory(&gateway);
+    let (before, _) = gateway.memory();
     client.send(&raw::query("SELECT field FROM big"));
     assert!(drain(&mut client) > 100 * MIB);
-    let (_, highest) = memory(&gateway);
+    let (_, highest) = gateway.memory();
     assert!(highest < before + 20 * MIB, "from {} to {} MiB", before / MIB, highest / MIB);
 }
 
@@ -108,7 +98,7 @@ fn a_pipeline_that_nobody_reads_neither_grows_nor_blocks_for_ever() {
     for text in ["SELECT 1", "DELETE FROM nosuch", "DISCARD PLANS"] {
         let mut client = client(&gateway);
         assert!(!client.query(text).is_empty());
-        let (before, _) = memory(&gateway);
+        let (before, _) = gateway.memory();
         let count = 100_000;
         let mut writing = client.socket.try_clone().unwrap();
         let query = raw::query(text);
@@ -117,14 +107,14 @@ fn a_pipeline_that_nobody_reads_neither_grows_nor_blocks_for_ever() {
             (0..count / 100).for_each(|_| writing.write_all(&block).unwrap());
         });
         std::thread::sleep(Duration::from_millis(1500));
-        let (now, _) = memory(&gateway);
+        let (now, _) = gateway.memory();
         assert!(now < before + 20 * MIB, "{text}: from {} to {} MiB", before / MIB, now / MIB);
         let began = Instant::now();
         let lines = client.lines_until_ready(count);
         assert_eq!(lines.iter().filter(|line| *line == "Ready I").count(), count, "{text}: {:?}", lines.last());
         assert!(began.elapsed() < Duration::from_secs(120), "{text} took {:?}", began.elapsed());
         writer.join().unwrap();
-        let (_, highest) = memory(&gateway);
+        let (_, highest) = gateway.memory();
         assert!(highest < before + 40 * MIB, "{text}: from {} to {} MiB", before / MIB, highest / MIB);
     }
 }

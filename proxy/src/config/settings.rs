@@ -237,10 +237,12 @@ section! {
     pub Limits at "limits" {
         /// Clients at once (53300).
         clients_max: usize = 10_000, in 1..=1_000_000;
-        /// Longest frontend message, bytes (08P01).
+        /// Longest frontend message, bytes (54000; 08P01 for a message that is never long).
         frame_bytes_max: usize = 16_777_216, in 65_536..=1_073_741_823;
         /// Longest text of statements, bytes (54000).
         statement_bytes_max: usize = 2_097_152, in 1_024..=1_073_741_823;
+        /// Most words, numbers and signs in such a text (54000). Reading one takes up to 2 KiB of memory for a moment.
+        statement_tokens_max: usize = 500_000, in 1_000..=100_000_000;
         /// Deepest nesting of comments (54001).
         comment_depth_max: usize = 32, in 0..=10_000;
         /// Deepest nesting of expressions and queries (54001).

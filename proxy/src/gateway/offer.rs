@@ -194,6 +194,7 @@ pub fn limits(config: &Config) -> Limits {
 pub(super) fn reader_limits(config: &Config) -> sql::Limits {
     sql::Limits {
         statement_bytes_max: config.limits.statement_bytes_max,
+        tokens_max: config.limits.statement_tokens_max,
         statements_max: config.limits.statements_max,
         comment_depth_max: config.limits.comment_depth_max,
         nesting_max: config.limits.nesting_depth_max,

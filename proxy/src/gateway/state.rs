@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::bell::Sessions;
 use super::door::Door;
@@ -276,7 +277,11 @@ impl Database {
             return self.review_now(&asked);
         }
         let (database, stall) = (Arc::clone(self), stall.clone());
+        let share = u32::try_from(stall.text.len()).unwrap_or(u32::MAX).min(LONG_BYTES_AT_ONCE);
+        // Nobody closes it.
+        let turn = LONG_REVIEWS.acquire_many(share).await;
         let long = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
             let asked = Asked { text: &stall.text, parameter_types: &stall.parameter_types, scope: &stall.scope };
             database.review_now(&asked)
         });
@@ -320,6 +325,11 @@ fn versions(catalog: &Catalog, policy: &Policy) -> Versions {
 fn is_unknown(rule: Rule) -> bool {
     matches!(rule, Rule::UnknownFunction | Rule::UnknownOperator | Rule::UnknownType | Rule::UnknownRelation)
 }
+
+/// Long texts that are reviewed at the same time, bytes: a text takes up to two thousand times its length while it is
+/// read. A longer one is reviewed alone.
+const LONG_BYTES_AT_ONCE: u32 = 512 << 10;
+static LONG_REVIEWS: Semaphore = Semaphore::const_new(512 << 10);
 
 /// The review itself broke: nothing passes that was not reviewed.
 fn review_failed() -> crate::sql::Denial {

@@ -76,6 +76,8 @@ pub struct ServerStatements {
     /// Names given up and not closed yet.
     given_up: Vec<Arc<str>>,
     named_max: usize,
+    /// Of the texts of `named`.
+    named_bytes: usize,
     next_number: u64,
     clock: u64,
 }
@@ -105,6 +107,10 @@ struct Pending {
 
 /// Statements kept on one connection: what pgbouncer's `max_prepared_statements` defaults to.
 const NAMED_MAX: usize = 200;
+/// What their texts may take together, on this side and on the server's.
+const NAMED_BYTES_MAX: usize = 16 << 20;
+/// A longer text is not kept: it is said again where it is asked for again.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 
 impl Default for ServerStatements {
     /// Those of a customer connection.
@@ -123,6 +129,7 @@ impl ServerStatements {
             unnamed: None,
             given_up: Vec::new(),
             named_max: named_max.max(1),
+            named_bytes: 0,
             next_number: 0,
             clock: 0,
         }
@@ -149,7 +156,13 @@ impl ServerStatements {
     /// Their names are never used again: a plan turned out to be out of date.
     pub fn forget_all(&mut self) {
         self.given_up.extend(self.named.drain().map(|(_, named)| named.name));
+        self.named_bytes = 0;
         self.unnamed = None;
+    }
+
+    /// The connection goes back: a long text is not held for whom it may never be asked for again.
+    pub fn rest(&mut self) {
+        self.unnamed.take_if(|unnamed| unnamed.key.text.len() > KEPT_BYTES_MAX);
     }
 
     /// A simple query of the gateway's own went out: it destroys the unnamed statement.
@@ -165,16 +178,16 @@ impl ServerStatements {
     /// A Parse failed or was skipped.
     pub(super) fn forget(&mut self, statement: &Prepared, serial: u64) {
         let is_it = |pending: Option<Pending>| pending.is_some_and(|pending| pending.serial == serial);
-        if !statement.keep {
+        if !keeps(statement) {
             self.unnamed.take_if(|unnamed| is_it(unnamed.pending));
         } else if self.named.get(&statement.key).is_some_and(|named| is_it(named.pending)) {
-            self.named.remove(&statement.key);
+            self.remove(&statement.key);
         }
     }
 
     /// A Parse succeeded.
     pub(super) fn confirm(&mut self, statement: &Prepared, serial: u64) {
-        let pending = if statement.keep {
+        let pending = if keeps(statement) {
             self.named.get_mut(&statement.key).map(|named| &mut named.pending)
         } else {
             self.unnamed.as_mut().map(|unnamed| &mut unnamed.pending)
@@ -188,7 +201,7 @@ impl ServerStatements {
     /// and is not answered is not relied on: what fails with it must not fail this batch.
     fn name(&mut self, statement: &Prepared, batch: u64) -> Option<ServerName> {
         let certain = |pending: Option<Pending>| pending.is_none_or(|pending| pending.batch == batch);
-        if !statement.keep {
+        if !keeps(statement) {
             // Most texts of this kind came for the first time: they are not even looked for among the named.
             let unnamed = self.unnamed.as_ref().filter(|unnamed| unnamed.key == statement.key);
             return unnamed.filter(|unnamed| certain(unnamed.pending)).map(|_| ServerName::Unnamed);
@@ -205,11 +218,12 @@ impl ServerStatements {
         self.clock += 1;
         let serial = self.clock;
         let pending = Some(Pending { batch, serial });
-        if !statement.keep {
+        if !keeps(statement) {
             self.unnamed = Some(Unnamed { key: Arc::clone(&statement.key), pending });
             return (ServerName::Unnamed, serial);
         }
-        if self.named.len() >= self.named_max
+        let bytes = statement.key.text.len();
+        while (self.named.len() >= self.named_max || self.named_bytes + bytes > NAMED_BYTES_MAX)
             && let Some(evicted) = self.evict()
         {
             self.given_up.push(evicted);
@@ -217,7 +231,9 @@ impl ServerStatements {
         self.next_number += 1;
         let name: Arc<str> = server_name(self.next_number).into();
         let named = Named { name: Arc::clone(&name), used: self.clock, pending };
+        self.named_bytes += bytes;
         if let Some(doubtful) = self.named.insert(Arc::clone(&statement.key), named) {
+            self.named_bytes -= bytes;
             self.given_up.push(doubtful.name);
         }
         (ServerName::Named(name), serial)
@@ -225,8 +241,19 @@ impl ServerStatements {
 
     fn evict(&mut self) -> Option<Arc<str>> {
         let oldest = self.named.iter().min_by_key(|(_, named)| named.used).map(|(key, _)| Arc::clone(key))?;
-        self.named.remove(&oldest).map(|named| named.name)
+        self.remove(&oldest).map(|named| named.name)
     }
+
+    fn remove(&mut self, key: &Arc<StatementKey>) -> Option<Named> {
+        let named = self.named.remove(key)?;
+        self.named_bytes = self.named_bytes.saturating_sub(key.text.len());
+        Some(named)
+    }
+}
+
+/// Whether a connection keeps a statement under a name.
+fn keeps(statement: &Prepared) -> bool {
+    statement.keep && statement.key.text.len() <= KEPT_BYTES_MAX
 }
 
 /// What a connection knows a statement by.

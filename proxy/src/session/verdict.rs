@@ -242,7 +242,7 @@ mod tests {
         let memory = Memory::new(1_000_000, 1 << 20);
         let scopes: Vec<Arc<SettingsScope>> = (0..200)
             .map(|number| {
-                let path = format!("'{number}{}'", "x".repeat(64 << 10));
+                let path = format!("'{number}{}'", "x".repeat(10 << 10));
                 let settings = Arc::new(Settings::from([("search_path".to_owned(), path)]));
                 let seed = Seed {
                     access: Access::Read,

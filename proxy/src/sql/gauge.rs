@@ -54,6 +54,7 @@ pub(super) fn measure(text: &str, limits: &Limits) -> Result<Depth, Denial> {
     }
     let branch_tokens_max = limits.nesting_max.saturating_mul(TOKENS_PER_LEVEL);
     let mut branches = Branches::default();
+    let mut tokens = 0_usize;
     for token in Lexer::new(text) {
         let position = token.span.start;
         let spelling = text.get(token.span).unwrap_or_default();
@@ -62,6 +63,12 @@ pub(super) fn measure(text: &str, limits: &Limits) -> Result<Depth, Denial> {
                 return Err(nesting("comments nest too deeply", limits.comment_depth_max).at(position));
             }
             continue;
+        }
+        tokens += 1;
+        if tokens > limits.tokens_max {
+            let denial = Denial::new(Rule::Limit, SqlState::PROGRAM_LIMIT_EXCEEDED, "statement has too many words");
+            let detail = format!("words, numbers and signs are counted, the limit is {}", limits.tokens_max);
+            return Err(denial.detail(detail).at(position));
         }
         branches.add(token.lexeme, spelling);
         if branches.tokens > branch_tokens_max || branches.conditions > CONDITION_TOKENS_MAX {
@@ -214,6 +221,9 @@ mod tests {
 
     #[test]
     fn each_cap_has_its_state() {
+        let limits = Limits { tokens_max: 4, ..Limits::default() };
+        assert!(measure("SELECT 1, 2 -- and some more words", &limits).is_ok());
+        assert_eq!(measure("SELECT 1, 2 AS", &limits).unwrap_err().sqlstate.code(), "54000");
         let limits = Limits { statement_bytes_max: 10, ..Limits::default() };
         assert_eq!(measure("SELECT 1234", &limits).unwrap_err().sqlstate, SqlState::PROGRAM_LIMIT_EXCEEDED);
         let limits = Limits::default();

@@ -5,6 +5,8 @@
 pub struct Limits {
     /// Longest text, bytes (54000).
     pub statement_bytes_max: usize,
+    /// Most tokens in one text, comments left out (54000): what both readers make of one takes up to 2 KiB.
+    pub tokens_max: usize,
     /// Most statements in one text (54000).
     pub statements_max: usize,
     /// Deepest `/* /* … */ */`: libpg_query reads nested comments in quadratic time (54001).
@@ -20,6 +22,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             statement_bytes_max: 2 << 20,
+            tokens_max: 500_000,
             statements_max: 1_000,
             comment_depth_max: 32,
             nesting_max: 5_000,

@@ -45,11 +45,11 @@ impl<T> Generations<T> {
         Some(found)
     }
 
-    /// Puts an entry in.
+    /// Puts an entry in, unless it is too long for its share.
     pub(super) fn insert(&self, hash: u64, entry: Arc<T>, bytes: usize) {
-        let Some(shard) = self.shard(hash) else { return };
+        let Some(shard) = self.shard(hash).filter(|_| bytes <= self.bytes_max) else { return };
         let mut shard = shard.lock();
-        if shard.young.len() >= self.entries_max || shard.young_bytes >= self.bytes_max {
+        if shard.young.len() >= self.entries_max || shard.young_bytes + bytes > self.bytes_max {
             shard.old = std::mem::take(&mut shard.young);
             shard.young_bytes = 0;
         }
@@ -68,12 +68,14 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_stays_and_the_rest_goes() {
-        let map = Generations::new(SHARDS * 2 * 4, usize::MAX);
+        let map = Generations::new(SHARDS * 2 * 4, 1 << 20);
         map.insert(0, Arc::new(0_u64), 1);
         for hash in 1..100 {
             assert!(map.find(0, |_| true).is_some(), "{hash}");
             map.insert(hash, Arc::new(hash), 1);
         }
+        map.insert(7, Arc::new(7), usize::MAX);
+        assert!(map.find(7, |_| true).is_none(), "too long for its share");
         assert!(map.find(1, |_| true).is_none());
         assert!(map.find(0, |entry| *entry == 7).is_none());
     }

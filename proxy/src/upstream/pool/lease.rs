@@ -34,6 +34,7 @@ impl Lease {
     /// As [`Self::release`], for who has looked at the clock a moment ago.
     pub fn release_at(self, now: Instant) {
         let Self(mut pooled) = self;
+        pooled.connection.statements.rest();
         if pooled.connection.rx.is_empty()
             && let Some(pool) = pooled.lender.take()
         {
