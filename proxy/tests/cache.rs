@@ -15,10 +15,14 @@ mod admission;
 mod again;
 #[path = "cache/proof/attacks.rs"]
 mod attacks;
+#[path = "cache/proof/behind.rs"]
+mod behind;
 #[path = "cache/blocks.rs"]
 mod blocks;
 #[path = "cache/boundaries.rs"]
 mod boundaries;
+#[path = "cache/proof/depends.rs"]
+mod depends;
 #[path = "cache/flights.rs"]
 mod flights;
 #[path = "cache/freshness.rs"]

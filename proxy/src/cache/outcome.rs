@@ -17,7 +17,7 @@ pub enum Bypass {
     Transaction,
     /// The client asked for it.
     Asked,
-    /// Nothing is known yet of how fresh the database is.
+    /// Nothing is known yet of how fresh the database is, or of definitions that were found to be others.
     Unwatched,
     /// The answer is larger than what is kept.
     Large,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::answer::Answer;
-use super::flight::Ticket;
+use super::flight::{Landing, Ticket};
 use super::freshness::{Stamp, Tables};
 use super::key::Key;
 use super::outcome::Bypass;
@@ -55,7 +55,10 @@ impl Recording {
     pub fn pass(&mut self, bytes: &[u8]) {
         match &mut self.sent {
             Ok(sent) if sent.len() + bytes.len() <= self.bytes_max => sent.extend_from_slice(bytes),
-            Ok(_) => self.sent = Err(Bypass::Large),
+            Ok(_) => {
+                self.sent = Err(Bypass::Large);
+                self.release(Landing::NotKept);
+            }
             Err(_) => {}
         }
     }
@@ -64,6 +67,17 @@ impl Recording {
     pub fn spoil(&mut self, why: Bypass) {
         if self.sent.is_ok() {
             self.sent = Err(why);
+        }
+    }
+
+    /// It will not be kept: who waits asks for himself.
+    pub fn give_up(mut self) {
+        self.release(Landing::NotKept);
+    }
+
+    fn release(&mut self, landing: Landing) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.land(landing);
         }
     }
 

@@ -101,7 +101,7 @@ impl Store {
 
     /// Keeps an answer, with what an older one of the same key knows beyond it.
     pub(super) fn keep(&self, key: Key, entry: Entry) {
-        let entry = match self.entries.get(&key).filter(|older| older.stamp.epoch == entry.stamp.epoch) {
+        let entry = match self.entries.get(&key).filter(|older| older.stamp.is_of_epoch(&entry.stamp)) {
             Some(older) => Entry { answer: entry.answer.or(&older.answer), ..entry },
             None => entry,
         };

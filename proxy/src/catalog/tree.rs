@@ -104,6 +104,8 @@ fn is_unsteady(node: &str, field: &str, word: &str) -> bool {
         // A text turned into a time when it runs: it may say `now`.
         ("COERCEVIAIO", "resulttype") => word.parse::<Oid>().is_ok_and(|oid| TIMES.contains(&oid)),
         ("TABLESAMPLECLAUSE", "repeatable") => word == "<>",
+        // cmin, xmax and cmax show transactions under way.
+        ("VAR", "varattno") => matches!(word, "-3" | "-4" | "-5"),
         _ => false,
     }
 }
@@ -331,6 +333,7 @@ mod tests {
         assert!(unsteady("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 1082}"));
         assert!(!unsteady("{COERCEVIAIO :arg {VAR :varno 1} :resulttype 25}"));
         assert!(!unsteady("{RELABELTYPE :arg {VAR :varno 1} :resulttype 1082}"));
+        assert!(unsteady("{VAR :varno 1 :varattno -4}") && !unsteady("{VAR :varno 1 :varattno -1}"));
         assert!(unsteady("{TABLESAMPLECLAUSE :tsmhandler 1 :repeatable <>}"));
     }
 

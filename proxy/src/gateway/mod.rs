@@ -12,3 +12,4 @@ mod refresh;
 pub mod server;
 pub mod state;
 pub mod tools;
+pub mod watching;

@@ -106,7 +106,7 @@ pub struct Route {
     pub beginnings: Mutex<Beginnings>,
     /// What its statements may do at all: a property of where the pool connects to.
     access: Access,
-    /// The change of roles that its connections are younger than.
+    /// The change of roles and the like that its connections are younger than.
     renewed: AtomicU64,
 }
 
@@ -236,13 +236,16 @@ impl Route {
         self.access
     }
 
-    /// Opens connections anew where roles were found to be others than when the last ones were: PostgreSQL plans what is
-    /// prepared on a session no second time when its role loses BYPASSRLS or a membership that a row policy names.
-    pub fn renew_after(&self, roles_moved: u64) {
-        if self.renewed.load(Ordering::Acquire) != roles_moved
-            && self.renewed.swap(roles_moved, Ordering::AcqRel) != roles_moved
-        {
+    /// Opens connections anew where something was found to be another than when the last ones were which PostgreSQL plans
+    /// nothing again for: a role that loses BYPASSRLS or a membership that a row policy names, a text search configuration,
+    /// a label. What a session begins with is found out anew too: settings of its role may be others.
+    pub fn renew_after(&self, plans_moved: u64) {
+        if self.renewed.load(Ordering::Acquire) != plans_moved {
             self.pool.renew();
+            self.greeting.store(None);
+            self.greetings.lock().clear();
+            // Last: who finds it equal gets a new connection.
+            self.renewed.store(plans_moved, Ordering::Release);
         }
     }
 }
@@ -299,6 +302,13 @@ impl Database {
         let reviewed = Arc::new(Reviewed::new(*asked, versions(&catalog, &policy), outcome));
         self.verdicts.remember(&reviewed);
         reviewed
+    }
+
+    /// Whether what comes from a connection that is younger than that change of what plans hang on may be kept: nothing that
+    /// was found since is unknown to it, or to the catalog.
+    #[must_use]
+    pub fn keeps(&self, plans: u64) -> bool {
+        self.freshness.plans_moved() == plans && self.freshness.is_known_to(self.catalog.asked())
     }
 
     /// The versions of policy and catalog in force.

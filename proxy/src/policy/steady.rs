@@ -106,6 +106,9 @@ impl Case<'_> {
         if uses.says_now {
             self.unsteady(Unsteadiness::Time, "a constant that says now, today, tomorrow or yesterday");
         }
+        if uses.shows_writers {
+            self.unsteady(Unsteadiness::System, "a column that shows transactions under way: xmax, cmin, cmax");
+        }
         if let Some(name) = self.catalog.objects().extensions.iter().find(|name| list::spreads_tables(name)) {
             self.unsteady(Unsteadiness::Elsewhere, format!("extension {name}"));
         }

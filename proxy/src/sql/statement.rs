@@ -173,6 +173,8 @@ pub struct Uses {
     pub typing: Arc<Typing>,
     /// A string constant holds a word that dates read as the present: `now`, `today`, `tomorrow`, `yesterday`.
     pub says_now: bool,
+    /// A column is named that shows transactions under way: see [`shows_writers`].
+    pub shows_writers: bool,
     /// What each named type makes a value of, in no order.
     pub conversions: Vec<Conversion>,
     /// Names that target lists give to values.
@@ -210,6 +212,15 @@ pub fn says_now(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
     text.split(|byte| !byte.is_ascii_alphabetic())
         .any(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)))
+}
+
+/// Whether a name is that of a column of the system which another transaction changes before it ends, and VACUUM without
+/// one.
+///
+/// <https://www.postgresql.org/docs/current/ddl-system-columns.html>
+#[must_use]
+pub fn shows_writers(name: &str) -> bool {
+    matches!(name, "xmax" | "cmin" | "cmax")
 }
 
 /// `set_config(name, value, is_local)` where it runs exactly once, as SET does.

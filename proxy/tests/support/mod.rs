@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use vitrine::cache::Cache;
-use vitrine::cache::freshness::{self, Freshness};
+use vitrine::cache::freshness::Freshness;
 use vitrine::demo::postgres::{Options, Server};
 use vitrine::gateway::bell::Sessions;
 use vitrine::gateway::client;
@@ -20,6 +20,7 @@ use vitrine::gateway::door::{Auth, Door, DoorRules, Peer, Users};
 use vitrine::gateway::insights::Store;
 use vitrine::gateway::offer;
 use vitrine::gateway::state::{Database, Gateway, Limits, Route};
+use vitrine::gateway::watching;
 use vitrine::policy::Policy;
 use vitrine::session::verdict::Memory;
 use vitrine::sql;
@@ -73,9 +74,9 @@ pub async fn front_with(
     watched.settings.push(("search_path".to_owned(), String::new()));
     let watch_pool = sql_pool(&watched, 1).unwrap();
     let freshness = Arc::new(Freshness::new(offer::freshness_limits(&config)));
-    tokio::spawn(freshness::run(Arc::clone(&freshness), watch_pool.clone()));
     let watch = Arc::new(Watch::new(sql_pool(&target, 2).unwrap(), WatchLimits::default()));
     watch.refresh().await.unwrap();
+    tokio::spawn(watching::run(Arc::clone(&freshness), watch_pool.clone(), Arc::downgrade(&watch)));
     let pool = Pool::new(target, pool);
     let route = Arc::new(Route::new(Guard::new(pool.clone(), Rule::Warn, Duration::from_secs(300)), pool));
     let database = Arc::new(Database {

@@ -70,12 +70,17 @@ const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// What is known of one database.
 #[derive(Debug)]
 pub struct Freshness {
+    /// No other has the same in this process.
+    number: u64,
     limits: Limits,
     tick: ArcSwap<Tick>,
     /// The epoch before which everything is stale.
     dropped_before: AtomicU64,
-    /// Counts the times that roles or memberships were found to be others.
-    roles_moved: AtomicU64,
+    /// Counts the times that something was found to be another which PostgreSQL plans nothing again for.
+    plans_moved: AtomicU64,
+    /// When definitions were last found to be others: microseconds since `began`, and one.
+    redefined_us: AtomicU64,
+    redefined: Notify,
     tables: Mutex<HashMap<Oid, Arc<Table>>>,
     began: Instant,
     /// Milliseconds since `began` at which somebody last asked.
@@ -100,6 +105,8 @@ struct Tick {
 /// What was known of the database before an answer was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
+    /// Who knew it: what another watch has counted, of another server under the same name, means nothing.
+    watch: u64,
     /// The epoch that was known then.
     pub epoch: u64,
     /// When it was asked for.
@@ -117,16 +124,28 @@ pub struct Standing {
     pub changed: bool,
 }
 
+impl Stamp {
+    /// Nothing was seen to happen between the two.
+    #[must_use]
+    pub fn is_of_epoch(&self, other: &Self) -> bool {
+        (self.watch, self.epoch) == (other.watch, other.epoch)
+    }
+}
+
 impl Freshness {
     /// Of a database that nobody has looked at.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let now = Instant::now();
         Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             limits,
             tick: ArcSwap::from_pointee(Tick { epoch: 0, confirmed: now, past: Vec::new(), tells: true }),
             dropped_before: AtomicU64::new(0),
-            roles_moved: AtomicU64::new(0),
+            plans_moved: AtomicU64::new(0),
+            redefined_us: AtomicU64::new(0),
+            redefined: Notify::new(),
             tables: Mutex::default(),
             began: now,
             used_ms: AtomicU64::new(0),
@@ -163,7 +182,7 @@ impl Freshness {
             Rule::Ttl => 0,
             Rule::Watch => self.tick.load().epoch,
         };
-        (epoch > 0 || self.limits.rule == Rule::Ttl).then_some(Stamp { epoch, executed: now })
+        (epoch > 0 || self.limits.rule == Rule::Ttl).then_some(Stamp { watch: self.number, epoch, executed: now })
     }
 
     /// Notes that answers are asked for: the database is looked at while they are.
@@ -200,9 +219,12 @@ impl Freshness {
         Some(watched.into())
     }
 
-    /// How an answer stands; `None` when more than rows changed under it.
+    /// How an answer stands; `None` when more than rows changed under it, or it is no answer of this database.
     #[must_use]
     pub fn judge(&self, stamp: &Stamp, tables: &Tables) -> Option<Standing> {
+        if stamp.watch != self.number {
+            return None;
+        }
         let changed = || tables.iter().any(|table| table.changed_at() > stamp.epoch);
         let dropped = || self.dropped_before.load(Ordering::Acquire) > stamp.epoch;
         let for_ttl = Standing { as_of: stamp.executed, bound: self.limits.ttl, changed: false };
@@ -233,10 +255,36 @@ impl Freshness {
         (tick.confirmed, tick.epoch, tick.tells)
     }
 
-    /// How often roles or memberships were found to be others than before.
+    /// How often something was found to be another than before which PostgreSQL plans nothing again for: a role, a label
+    /// of an enum, a text search configuration. What a connection that is older has prepared may say what was.
     #[must_use]
-    pub fn roles_moved(&self) -> u64 {
-        self.roles_moved.load(Ordering::Acquire)
+    pub fn plans_moved(&self) -> u64 {
+        self.plans_moved.load(Ordering::Acquire)
+    }
+
+    /// Returns when definitions were found to be others than before, at once where that was missed.
+    pub async fn redefinition(&self) {
+        self.redefined.notified().await;
+    }
+
+    /// Whether a catalog that the database was asked for at that time has every definition that was found: what an older
+    /// one says of a statement may not be so any more.
+    #[must_use]
+    pub fn is_known_to(&self, catalog_asked: Option<std::time::Instant>) -> bool {
+        let redefined_us = self.redefined_us.load(Ordering::Acquire);
+        let asked = |asked: std::time::Instant| self.us(Instant::from_std(asked));
+        redefined_us == 0 || catalog_asked.is_some_and(|moment| asked(moment) > redefined_us)
+    }
+
+    /// Definitions were found to be others, in what was looked at until now.
+    fn redefine(&self) {
+        self.redefined_us.fetch_max(self.us(Instant::now()), Ordering::AcqRel);
+        self.redefined.notify_one();
+    }
+
+    fn us(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.began).as_micros();
+        u64::try_from(since).unwrap_or(u64::MAX - 1).saturating_add(1)
     }
 
     /// How many relations are watched.

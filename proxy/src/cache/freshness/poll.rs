@@ -32,7 +32,7 @@ pub enum PollError {
 const LOOK_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Looks at the database on a timer while somebody asks for answers. Returns at once where nothing is watched.
-pub async fn run(freshness: Arc<Freshness>, pool: Pool) {
+pub async fn run(freshness: &Freshness, pool: Pool) {
     if freshness.limits.rule != Rule::Watch {
         return;
     }
@@ -55,8 +55,8 @@ pub async fn run(freshness: Arc<Freshness>, pool: Pool) {
 }
 
 /// The one who looks.
-struct Watch {
-    freshness: Arc<Freshness>,
+struct Watch<'f> {
+    freshness: &'f Freshness,
     pool: Pool,
     /// What the last look was told of the server.
     told: Option<Told>,
@@ -69,16 +69,16 @@ struct Told {
     /// Moves with the end of every transaction that writes.
     snapshot: String,
     standby: bool,
-    /// When the server started and when it last read its configuration: settings may have other defaults.
+    /// When the server started, when it last read its configuration, for settings may have other defaults then, and since
+    /// when it counts: anew after a crash, which empties unlogged tables and may lose transactions without a trace.
     configured: String,
-    /// Roles and memberships; everything else that is defined.
-    definitions: Option<(String, String)>,
+    definitions: Option<Definitions>,
 }
 
-impl Watch {
+impl Watch<'_> {
     /// Waits while nobody asks for anything.
     async fn rest(&self) {
-        let freshness = &self.freshness;
+        let freshness = self.freshness;
         let known = freshness.tick.load().epoch > 0;
         if !known || !freshness.is_idle() {
             return;
@@ -123,16 +123,23 @@ impl Watch {
         if !same {
             self.freshness.drop_before(epoch);
         }
-        let roles = |told: &Told| told.definitions.as_ref().map(|(roles, _)| roles.clone());
-        if before.as_ref().is_some_and(|before| roles(before) != roles(&told)) {
-            self.freshness.roles_moved.fetch_add(1, Ordering::AcqRel);
+        let planned = |told: &Told| (told.configured.clone(), told.definitions.as_ref().map(|all| all.planned.clone()));
+        if before.as_ref().is_none_or(|before| planned(before) != planned(&told)) {
+            self.freshness.plans_moved.fetch_add(1, Ordering::AcqRel);
         }
         let mut looks = relations(&client, &tables.iter().collect::<Vec<_>>()).await?;
+        let mut redefined = !same;
         for table in &tables {
             match looks.remove(&table.oid) {
-                Some(look) => table.look(look, epoch),
-                None => table.change(epoch),
+                Some(look) => redefined |= table.look(look, epoch),
+                None => {
+                    redefined = true;
+                    table.change(epoch);
+                }
             }
+        }
+        if redefined {
+            self.freshness.redefine();
         }
         self.freshness.advance(sent, !told.standby);
         self.told = Some(told);
@@ -148,42 +155,59 @@ impl Watch {
 }
 
 const SERVER: &str = "SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.pg_is_in_recovery(), \
-     pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), pg_catalog.pg_conf_load_time())";
+     pg_catalog.concat(pg_catalog.pg_postmaster_start_time(), pg_catalog.pg_conf_load_time(), \
+     pg_catalog.pg_stat_get_bgwriter_stat_reset_time())";
 
 async fn server(client: &Object) -> Result<Told, PollError> {
     let row = client.query_one(&prepared(client, SERVER).await?, &[]).await?;
     Ok(Told { snapshot: row.try_get(0)?, standby: row.try_get(1)?, configured: row.try_get(2)?, definitions: None })
 }
 
+/// What is defined, told as sums over rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Definitions {
+    /// What PostgreSQL plans nothing again for that was prepared before: roles, memberships and settings of roles, which a
+    /// session is born with, and what a constant was made from when a statement was read or planned: labels, casts,
+    /// collations, words.
+    planned: String,
+    /// Everything else.
+    rest: String,
+}
+
 /// Who is who, who may use what, what names and words stand for, and settings of roles and databases: of all relations,
 /// because a definition found a moment ago may lead to some that an answer does not know of. `pg_roles` hides passwords
 /// and row versions alike, so its rows are told whole; row versions of relations change with TRUNCATE, so what is told of
 /// those is what they are. What temporary tables bring is left out.
-const DEFINITIONS: &str = "SELECT string_agg(concat(kind, '/', count, '/', sum), ' ' ORDER BY kind) FILTER (WHERE kind <= 2), \
-     string_agg(concat(kind, '/', count, '/', sum), ' ' ORDER BY kind) FILTER (WHERE kind > 2) FROM ( \
-     SELECT 1 AS kind, count(*), sum(hashtextextended(r::text, 0)::numeric) FROM pg_roles r \
+const DEFINITIONS: &str = "SELECT string_agg(concat(kind, '/', count, '/', sum), ' ' ORDER BY kind) FILTER (WHERE kind <= 11), \
+     string_agg(concat(kind, '/', count, '/', sum), ' ' ORDER BY kind) FILTER (WHERE kind > 11) FROM ( \
+     SELECT 0 AS kind, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_class WHERE relkind = 'c' \
+     UNION ALL SELECT 1, count(*), sum(hashtextextended(r::text, 0)::numeric) FROM pg_roles r \
      UNION ALL SELECT 2, count(*), sum(hashint8extended(xmin::text::int8, roleid::int8 # (member::int8 << 32))::numeric) FROM pg_auth_members \
-     UNION ALL SELECT 3, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_' \
-     UNION ALL SELECT 4, count(*), sum(hashint8extended(xmin::text::int8, setrole::int8 # (setdatabase::int8 << 32))::numeric) FROM pg_db_role_setting \
-     UNION ALL SELECT 5, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_proc \
-     UNION ALL SELECT 6, count(*), sum(hashtextextended(concat_ws(' ', relname, relnamespace, relowner, relacl, relrowsecurity, relforcerowsecurity, reloptions), oid::int8)::numeric) \
-        FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND relpersistence <> 't' \
-     UNION ALL SELECT 7, count(*), sum(hashtextextended(attacl::text, attrelid::int8 * 2048 + attnum)::numeric) FROM pg_attribute WHERE attacl IS NOT NULL \
-     UNION ALL SELECT 8, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_policy \
-     UNION ALL SELECT 9, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_enum \
-     UNION ALL SELECT 10, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_type \
+     UNION ALL SELECT 3, count(*), sum(hashint8extended(xmin::text::int8, setrole::int8 # (setdatabase::int8 << 32))::numeric) FROM pg_db_role_setting \
+     UNION ALL SELECT 4, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_enum \
+     UNION ALL SELECT 5, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_type \
         WHERE oid >= 16384 AND typtype <> 'c' AND typcategory <> 'A' \
-     UNION ALL SELECT 11, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_constraint WHERE contypid <> 0 \
-     UNION ALL SELECT 12, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_operator WHERE oid >= 16384 \
-     UNION ALL SELECT 13, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_cast WHERE oid >= 16384 \
-     UNION ALL SELECT 14, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_collation WHERE oid >= 16384 \
-     UNION ALL SELECT 15, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_ts_dict \
-     UNION ALL SELECT 16, count(*), sum(hashint8extended(xmin::text::int8, mapcfg::int8 * 4096 + maptokentype * 32 + mapseqno)::numeric) FROM pg_ts_config_map \
+     UNION ALL SELECT 6, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_cast WHERE oid >= 16384 \
+     UNION ALL SELECT 7, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_collation WHERE oid >= 16384 \
+     UNION ALL SELECT 8, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_ts_config \
+     UNION ALL SELECT 9, count(*), sum(hashint8extended(xmin::text::int8, mapcfg::int8 * 4096 + maptokentype * 32 + mapseqno)::numeric) FROM pg_ts_config_map \
+     UNION ALL SELECT 10, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_ts_dict \
+     UNION ALL SELECT 11, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_ts_parser \
+     UNION ALL SELECT 12, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_' \
+     UNION ALL SELECT 13, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_proc \
+     UNION ALL SELECT 14, count(*), sum(hashtextextended(concat_ws(' ', relname, relnamespace, relowner, relacl, relrowsecurity, relforcerowsecurity, reloptions), oid::int8)::numeric) \
+        FROM pg_class WHERE relkind <> 't' AND relpersistence <> 't' \
+     UNION ALL SELECT 15, count(*), sum(hashtextextended(attacl::text, attrelid::int8 * 2048 + attnum)::numeric) FROM pg_attribute WHERE attacl IS NOT NULL \
+     UNION ALL SELECT 16, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_policy \
+     UNION ALL SELECT 17, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_constraint WHERE contypid <> 0 \
+     UNION ALL SELECT 18, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_operator WHERE oid >= 16384 \
+     UNION ALL SELECT 19, count(*), sum(hashint8extended(xmin::text::int8, oid::int8)::numeric) FROM pg_rewrite WHERE oid >= 16384 \
+     UNION ALL SELECT 20, count(*), sum(hashint8extended(xmin::text::int8, inhrelid::int8 # (inhparent::int8 << 32))::numeric) FROM pg_inherits \
      ) AS told";
 
-async fn definitions(client: &Object) -> Result<(String, String), PollError> {
+async fn definitions(client: &Object) -> Result<Definitions, PollError> {
     let row = client.query_one(&prepared(client, DEFINITIONS).await?, &[]).await?;
-    Ok((row.try_get(0)?, row.try_get(1)?))
+    Ok(Definitions { planned: row.try_get(0)?, rest: row.try_get(1)? })
 }
 
 /// Row versions change with every definition and grant; VACUUM and ANALYZE write theirs in place. Heap is 2, and zero is

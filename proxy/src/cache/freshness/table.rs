@@ -70,8 +70,8 @@ impl Table {
         self.seen.lock().is_first = false;
     }
 
-    /// Takes a look; a change, or a doubt about one, counts from `epoch`.
-    pub(super) fn look(&self, look: Look, epoch: u64) {
+    /// Takes a look; a change, or a doubt about one, counts from `epoch`. Returns whether more than rows surely changed.
+    pub(super) fn look(&self, look: Look, epoch: u64) -> bool {
         let mut seen = self.seen.lock();
         let is_first = seen.is_first || seen.signature.is_none();
         let before = seen.signature.as_ref();
@@ -85,6 +85,7 @@ impl Table {
         }
         *seen = Seen { signature: Some(look.signature), is_first: false, writers: look.writers };
         self.strange.store(look.strange, Ordering::Relaxed);
+        is_redefined
     }
 
     /// The first look, while the snapshot stays: it is a beginning and no change.

@@ -74,6 +74,8 @@ impl Again {
 
     async fn ask_upstream(&self, gateway: &Gateway, ticket: Ticket) -> Result<(), Fault> {
         let mut session = Session::repeating(Arc::clone(&self.origin), &self.read);
+        let plans = self.database.freshness.plans_moved();
+        self.route.renew_after(plans);
         let lease = match self.route.pool.lease(Some(session.settings())).await {
             Ok(lease) => lease,
             Err(error) => {
@@ -82,9 +84,9 @@ impl Again {
                 return Err(Fault::Io(io::Error::other(error)));
             }
         };
-        let mut upstream = Upstream::new(lease, ResultGauge::new(&gateway.config.limits));
+        let mut upstream = Upstream::new(lease, ResultGauge::new(&gateway.config.limits), plans);
         upstream.replay_settings(&mut session);
-        if let Some(recording) = self.recording(gateway, &session, ticket) {
+        if let Some(recording) = self.recording(gateway, &session, plans, ticket) {
             upstream.recordings.add(recording, &session);
         }
         upstream.send(&mut session);
@@ -104,8 +106,11 @@ impl Again {
         Ok(())
     }
 
-    fn recording(&self, gateway: &Gateway, session: &Session, ticket: Ticket) -> Option<Recording> {
+    fn recording(&self, gateway: &Gateway, session: &Session, plans: u64, ticket: Ticket) -> Option<Recording> {
         let stamp = self.database.freshness.stamp(Instant::now())?;
+        if !self.is_permitted() || !self.database.keeps(plans) {
+            return None;
+        }
         let oids = admit(self.read.permitted()?).ok()?.tables;
         let tables = self.database.freshness.watched(oids)?;
         let batch = session.batches_answered() + 1;

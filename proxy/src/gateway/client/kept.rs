@@ -13,6 +13,7 @@ use super::pump::{OUTPUT_BYTES_HIGH, Progress};
 use super::{Again, Client, End, shutting_down, spare};
 use crate::cache::{Asking, Boarding, Bypass, Cache, Flight, Found, Key, Landing, Recording, Stamp, admit};
 use crate::gateway::bell::{self, Doing};
+use crate::session::verdict::Verdicts;
 use crate::session::{Moment, Parts, Read, Session, Told};
 use crate::sql::Access;
 use crate::wire::backend::{Fields, Report, TransactionStatus};
@@ -263,6 +264,12 @@ where
         let freshness = &self.database.freshness;
         freshness.used(now);
         let stamp: Stamp = freshness.stamp(now).ok_or(Bypass::Unwatched)?;
+        // What was not known when the stamp was taken counts as known before: after it, so.
+        let is_current = read.statement.reviewed.as_ref().is_some_and(|reviewed| self.database.current(reviewed));
+        let plans = self.upstream.as_ref().map_or(0, |upstream| upstream.plans);
+        if !is_current || !self.database.keeps(plans) {
+            return Err(Bypass::Unwatched);
+        }
         let oids = read.permitted().map(admit).ok_or(Bypass::Kind)??.tables;
         let tables = freshness.watched(oids).ok_or(Bypass::Tables)?;
         let ticket = self.ticket.take_if(|ticket| ticket.is_for(&key));
@@ -276,6 +283,11 @@ impl Recordings {
             self.before = (!session.is_waiting()).then(|| session.status());
         }
         self.open.push_back(recording);
+    }
+
+    /// Nothing that is recorded will be kept.
+    pub(super) fn give_up(&mut self) {
+        std::mem::take(self).open.into_iter().for_each(Recording::give_up);
     }
 
     /// Something is recorded.

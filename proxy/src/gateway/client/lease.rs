@@ -58,9 +58,9 @@ where
     async fn take_lease(&mut self) -> Result<bool, End> {
         self.place.resident.does(Doing::Waiting);
         match self.wait_for_lease().await? {
-            Ok(lease) => {
+            Ok((lease, plans)) => {
                 self.place.resident.does(Doing::Active);
-                self.upstream = Some(Upstream::new(lease, ResultGauge::new(&self.gateway.config.limits)));
+                self.upstream = Some(Upstream::new(lease, ResultGauge::new(&self.gateway.config.limits), plans));
                 if let Some(upstream) = &mut self.upstream {
                     upstream.replay_settings(&mut self.session);
                 }
@@ -75,8 +75,10 @@ where
         }
     }
 
-    async fn wait_for_lease(&mut self) -> Result<Result<Lease, Report>, End> {
-        self.route.renew_after(self.database.freshness.roles_moved());
+    /// A connection, and the change of what plans hang on that it is younger than.
+    async fn wait_for_lease(&mut self) -> Result<Result<(Lease, u64), Report>, End> {
+        let plans = self.database.freshness.plans_moved();
+        self.route.renew_after(plans);
         let pool = self.route.pool.clone();
         let settings = Arc::clone(self.session.settings());
         let lease = pool.lease(Some(&settings));
@@ -84,7 +86,9 @@ where
         loop {
             tokio::select! {
                 biased;
-                outcome = &mut lease => return Ok(outcome.map_err(|error| no_connection(&error))),
+                outcome = &mut lease => {
+                    return Ok(outcome.map(|lease| (lease, plans)).map_err(|error| no_connection(&error)));
+                }
                 progress = std::future::poll_fn(|cx| self.poll_interruption(cx)) => match progress {
                     Progress::Rung(what) if what & bell::END != 0 => return Err(End::With(shutting_down())),
                     Progress::Rung(_) => {
@@ -154,7 +158,8 @@ where
     fn cut_result(&mut self, bound: ResultBound) -> Result<(), End> {
         self.session.cut(failure::result_too_long(bound));
         let Some(upstream) = &mut self.upstream else { return Ok(()) };
-        upstream.recordings = Recordings::default();
+        // All who ask the same are told the same: nobody need ask after the other.
+        upstream.recordings.give_up();
         upstream.repeatable = None;
         // What has arrived already, and may be all that comes.
         let outcome = upstream.relay(&mut self.session, &mut self.output);
@@ -169,7 +174,7 @@ where
 }
 
 impl Upstream {
-    pub(super) fn new(lease: Lease, result: ResultGauge) -> Self {
+    pub(super) fn new(lease: Lease, result: ResultGauge, plans: u64) -> Self {
         let mut output = BytesMut::new();
         spare::furnish(&mut output);
         Self {
@@ -184,6 +189,7 @@ impl Upstream {
             repeatable: Some(Vec::with_capacity(STEPS)),
             tally: Tally::default(),
             recordings: Recordings::default(),
+            plans,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::gateway::state::{Beginning, Database, Gateway, Greeting, Route};
 use crate::gateway::{console, insights};
 use crate::policy;
 use crate::session::own;
-use crate::session::settings::{Settings, quote_literal, replay, right_side};
+use crate::session::settings::{Settings, of_text, quote_literal, replay, right_side};
 use crate::session::{Seed, Session, failure};
 use crate::sql::{Access, SetValue};
 use crate::upstream::Connection;
@@ -108,6 +108,8 @@ const LAST_WORDS_BYTES: usize = 13 + 6;
 impl Arrival<'_> {
     async fn admit(&self) -> Result<Admitted, Box<Report>> {
         let (database, route) = self.place()?;
+        // A role may have been given other settings.
+        route.renew_after(database.freshness.plans_moved());
         let fresh = greeting(&route).await?;
         let asked = self.asked(&route);
         let beginning = match Self::known(&asked, (&database, &route), &fresh) {
@@ -155,6 +157,12 @@ impl Arrival<'_> {
             backend::put_parameter_status(&mut words, name, value);
         }
         let own = own::split(&mut settings);
+        if route.access() == Access::Read {
+            // What names stand for is what they are reviewed as, whatever the role or the server is given for new sessions:
+            // it is said on every connection that serves this one.
+            let path = || of_text("search_path", &greeting.facts.search_path);
+            settings.entry("search_path".to_owned()).or_insert_with(path);
+        }
         let seed = Seed {
             access: route.access(),
             database: Arc::clone(&database.name),

@@ -139,6 +139,8 @@ struct Upstream {
     tally: Tally,
     recordings: Recordings,
     result: ResultGauge,
+    /// What the connection may have planned is no older than this change of what plans hang on.
+    plans: u64,
 }
 
 /// What an upstream has answered and the metrics have not been told.

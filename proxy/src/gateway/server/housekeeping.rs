@@ -9,9 +9,10 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use tokio::task::JoinSet;
 
-use crate::cache::freshness::{self, Freshness};
+use crate::cache::Freshness;
 use crate::gateway::state::{Gateway, Route};
 use crate::gateway::tools::Upkeep;
+use crate::gateway::watching;
 use crate::upstream::catalog::Watch;
 
 /// How soon a database or a role that a reload has brought is watched.
@@ -45,8 +46,8 @@ impl BackgroundService for Housekeeping {
             let store = self.gateway.insights.load_full();
             for database in databases.values().chain(store.as_ref().map(|store| &store.database)) {
                 if !database.freshness.is_off() {
-                    let pool = database.watch_pool.clone();
-                    tend(&mut watches, &database.freshness, |freshness| freshness::run(freshness, pool));
+                    let (pool, catalog) = (database.watch_pool.clone(), Arc::downgrade(&database.catalog));
+                    tend(&mut watches, &database.freshness, |freshness| watching::run(freshness, pool, catalog));
                 }
                 tend(&mut catalogs, &database.catalog, |catalog| async move { catalog.run().await });
                 for route in database.all_routes() {

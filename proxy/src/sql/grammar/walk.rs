@@ -12,7 +12,9 @@ use super::typist::Typist;
 use crate::sql::access::Access;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::limits::Limits;
-use crate::sql::statement::{Conversion, FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses};
+use crate::sql::statement::{
+    Conversion, FieldRef, FunctionRef, OperatorRef, RelationRef, TypeRef, Uses, shows_writers,
+};
 use crate::sql::typing::Site;
 use crate::wire::sqlstate::SqlState;
 
@@ -165,6 +167,7 @@ impl<'t> Walk<'t> {
     }
 
     pub(super) fn field(&mut self, field: FieldRef) {
+        self.uses.shows_writers |= shows_writers(&field.name);
         let key = FieldRef { position: None, ..field.clone() };
         if self.fields.insert(key) {
             self.uses.fields.push(field);

@@ -98,6 +98,12 @@ impl Watch {
         self.confirmed.load().as_ref().map(|confirmed| confirmed.elapsed())
     }
 
+    /// When the server was asked what the snapshot was last confirmed by; `None` before the first look.
+    #[must_use]
+    pub fn asked(&self) -> Option<Instant> {
+        self.confirmed.load().as_deref().copied()
+    }
+
     /// The cell itself, for whoever reads it with every statement.
     #[must_use]
     pub fn cell(&self) -> Arc<ArcSwap<Catalog>> {

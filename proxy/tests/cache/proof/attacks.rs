@@ -89,7 +89,7 @@ fn what_is_taken_away_is_gone_at_the_next_look() {
         for messages in [raw::query(sql), extended(sql, &[], 1)] {
             // Kept, where it can be, and asked again so that it is known from the beginning.
             ask(&mut one, &messages);
-            two.stage.ticks();
+            two.stage.settled();
             two.is_true(&mut one, &messages, sql);
             ask(&mut one, &messages);
             kept += usize::from(told(&mut one) == "hit");

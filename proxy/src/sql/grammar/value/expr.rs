@@ -19,7 +19,7 @@ use crate::sql::grammar::nodes::{
 use crate::sql::grammar::select::select_of;
 use crate::sql::grammar::value::types::source_of;
 use crate::sql::grammar::walk::{Walk, inner, place, qualified, string, strings, unexpected, unsupported};
-use crate::sql::statement::{ConversionSource, FieldRef, FieldSource, OperatorRef};
+use crate::sql::statement::{ConversionSource, FieldRef, FieldSource, OperatorRef, shows_writers};
 use crate::sql::typing::{Derived, Output, Term};
 use crate::wire::sqlstate::SqlState;
 
@@ -170,6 +170,7 @@ impl<'t> Walk<'t> {
         if let Some(source) = source {
             self.field(FieldRef { name: name.to_owned(), source, position: place(*location) });
         }
+        self.uses.shows_writers |= shows_writers(name);
         self.column_type(&before, name);
         Ok(self.widths.get(name).map_or(Size::NOTHING, |&bytes| Size::bytes(bytes)))
     }
