@@ -219,7 +219,7 @@ pub fn says_now(text: &[u8]) -> bool {
 ///
 /// <https://www.postgresql.org/docs/current/ddl-system-columns.html>
 #[must_use]
-pub fn shows_writers(name: &str) -> bool {
+pub(super) fn shows_writers(name: &str) -> bool {
     matches!(name, "xmax" | "cmin" | "cmax")
 }
 
