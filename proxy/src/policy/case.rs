@@ -188,6 +188,13 @@ impl<'a> Case<'a> {
         self.catalog.knowledge() == Knowledge::Unavailable && schema != Some("pg_catalog")
     }
 
+    /// Parameters that Parse declared void. PostgreSQL leaves them out of account as arguments: JDBC's `{? = call f(?)}` is
+    /// `f($1, $2)` with the first of them, and calls the `f` of one argument.
+    pub(super) fn voids(&self) -> usize {
+        const VOID: Oid = 2278;
+        self.scope.parameter_types.iter().filter(|oid| **oid == VOID).count()
+    }
+
     /// Brings a type within reach whose values stand in the statement itself.
     pub(super) fn speaks_of(&mut self, oid: Oid) {
         self.reach.add(self.catalog, oid);
@@ -233,15 +240,19 @@ pub(super) struct Call {
     pub(super) arguments: usize,
     pub(super) variadic: bool,
     pub(super) named: bool,
+    /// So many of the arguments may be parameters of type void, which PostgreSQL leaves out of account.
+    pub(super) voids: usize,
 }
 
 impl Call {
     pub(super) fn one() -> Self {
-        Self { arguments: 1, variadic: false, named: false }
+        Self { arguments: 1, variadic: false, named: false, voids: 0 }
     }
 
     fn fits(self, function: &Function) -> bool {
-        function.takes(self.arguments, self.variadic) || (self.named && function.arguments.len() >= self.arguments)
+        let mut counts = self.arguments.saturating_sub(self.voids)..=self.arguments;
+        counts.any(|count| function.takes(count, self.variadic))
+            || (self.named && function.arguments.len() >= self.arguments)
     }
 }
 

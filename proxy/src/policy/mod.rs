@@ -20,6 +20,7 @@ use crate::catalog::Catalog;
 use crate::sql::{Access, Denial, SetValue, Statement};
 
 pub use file::{DEFAULT, Mistake, Policy, SettingBounds};
+pub(crate) use list::is_identity;
 pub use permitted::Permitted;
 pub use steady::{Unsteadiness, Unsteady};
 pub(crate) use store::is_access_mode;

@@ -203,7 +203,7 @@ impl Session {
         }
         match command {
             LocalCommand::DiscardAll => self.discard_all(),
-            LocalCommand::DiscardNothing(tag) => self.complete(tag),
+            LocalCommand::Nothing(tag) => self.complete(tag),
             LocalCommand::Unlisten => self.complete("UNLISTEN"),
             LocalCommand::ResetAll => {
                 self.reset_all();
@@ -217,14 +217,16 @@ impl Session {
     }
 
     fn deallocate(&mut self, name: &str) {
-        if self.named.contains_key(name) {
-            self.complete("DEALLOCATE");
-            self.assign_statement(name, None);
-        } else if self.sql_prepared.contains_key(name) {
+        let (is_named, is_prepared) = (self.named.contains_key(name), self.sql_prepared.contains_key(name));
+        if !is_named && !is_prepared {
+            return self.refuse(&failure::no_such_statement(name));
+        }
+        if is_prepared {
             self.deallocate_upstream(name);
-            self.complete("DEALLOCATE");
-        } else {
-            self.refuse(&failure::no_such_statement(name));
+        }
+        self.complete("DEALLOCATE");
+        if is_named {
+            self.assign_statement(name, None);
         }
     }
 
@@ -233,7 +235,7 @@ impl Session {
         self.complete("DEALLOCATE ALL");
     }
 
-    fn deallocate_upstream(&mut self, name: &str) {
+    pub(super) fn deallocate_upstream(&mut self, name: &str) {
         self.run_own(&format!("DEALLOCATE {}", quote_name(name)), Effect::SqlPrepare(name.to_owned()));
         self.assign_sql_prepared(name, None);
     }
@@ -333,7 +335,7 @@ fn is_analysed_late(kind: &Kind) -> bool {
     copies || matches!(kind, Kind::Prepare { .. } | Kind::Explain { .. } | Kind::DeclareCursor { .. })
 }
 
-fn quote_name(name: &str) -> String {
+pub(super) fn quote_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -190,7 +190,11 @@ impl Session {
             return Ok(());
         }
         let statement = self.ending(prepared);
+        let unknown = self.made_known(&statement, verdicts)?;
         if !self.may_assign(&statement, &values, verdicts)? {
+            return Ok(());
+        }
+        if unknown.is_some_and(|reviewed| !self.make_known(&reviewed)) {
             return Ok(());
         }
         let prepared = bound::with_values(&statement, &values);
@@ -285,6 +289,10 @@ impl Session {
     }
 
     fn close_statement(&mut self, name: &str) {
+        // In a failed block PostgreSQL would take the Close, and not the DEALLOCATE that it is here.
+        if self.sql_prepared.contains_key(name) && !self.in_failed_block() {
+            self.deallocate_upstream(name);
+        }
         self.local(backend::CLOSE_COMPLETE);
         self.assign_statement(name, None);
     }

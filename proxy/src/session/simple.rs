@@ -29,8 +29,10 @@ impl Session {
         let permitted = reviewed.outcome.as_deref().unwrap_or_default();
         // Only what an EXECUTE runs can still want a verdict: that is asked for before anything is queued.
         let mut statements = Vec::with_capacity(permitted.len());
+        let mut unknown = Vec::new();
         for one in permitted {
             let prepared = Arc::new(self.prepare(&reviewed, one, ""));
+            unknown.extend(self.made_known(&prepared, verdicts)?);
             let body = self.executed(&prepared, verdicts)?;
             statements.push((prepared, body));
         }
@@ -43,6 +45,10 @@ impl Session {
         // As in PostgreSQL, a simple query destroys the unnamed statement and the unnamed portal.
         self.assign_statement("", None);
         self.portals.remove("");
+        if !self.in_failed_block() && !unknown.iter().all(|reviewed| self.make_known(reviewed)) {
+            self.sync();
+            return Ok(());
+        }
         match &reviewed.outcome {
             Ok(permitted) if permitted.is_empty() => self.local(backend::EMPTY_QUERY),
             Ok(permitted) if wants_block && self.status == TransactionStatus::Idle => {

@@ -319,6 +319,7 @@ fn oid(word: &str) -> u32 {
         Type::JSONB,
         Type::UUID,
         Type::INT4_ARRAY,
+        Type::VOID,
     ];
     let by_name = known.iter().find(|one| one.name() == word).map(Type::oid);
     by_name.unwrap_or_else(|| word.parse().unwrap_or_else(|_| panic!("unknown type {word}")))

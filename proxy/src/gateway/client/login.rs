@@ -204,8 +204,12 @@ impl Arrival<'_> {
         let rules = database.policy.load();
         for (name, value) in self.parameters {
             let name = name.to_lowercase();
-            let values =
-                if name == "search_path" { crate::session::scope::split_names(value) } else { vec![value.clone()] };
+            let values = match name.as_str() {
+                "search_path" => crate::session::scope::split_names(value),
+                // psql in a terminal without a locale. It means bytes as the server has them: those are UTF8 here.
+                "client_encoding" if value.eq_ignore_ascii_case("SQL_ASCII") => vec!["UTF8".to_owned()],
+                _ => vec![value.clone()],
+            };
             let value = SetValue::List(values);
             policy::review_parameter(&name, &value, &rules, route.access())
                 .map_err(|denial| Box::new(Report { position: None, ..failure::denied(&denial, "") }))?;

@@ -110,7 +110,7 @@ impl<'c, 'a> Columns<'c, 'a> {
         let Term::Derived(index) = value else { return false };
         let term = usize::try_from(index).ok().and_then(|at| self.typing.terms.get(at));
         let Some(Derived::Call { schema, name, arguments }) = term else { return false };
-        let call = Call { arguments: arguments.len(), variadic: false, named: false };
+        let call = Call { arguments: arguments.len(), variadic: false, named: false, voids: 0 };
         self.case.functions(schema.as_deref(), name, call).iter().all(|function| function.columns.is_empty())
     }
 

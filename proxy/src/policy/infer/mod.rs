@@ -12,7 +12,7 @@ mod term;
 use std::rc::Rc;
 
 use crate::catalog::{Function, FunctionKind, Operator, Origin};
-use crate::sql::{Site, Typing};
+use crate::sql::Site;
 
 use super::case::Case;
 use choose::Choice;
@@ -31,7 +31,7 @@ pub(super) fn function_can_be_chosen(
     place: usize,
 ) -> bool {
     let typing = &*case.statement.uses.typing;
-    let Some(sites) = typing.calls.get(index).filter(|sites| is_within_reason(sites, typing)) else {
+    let Some(sites) = typing.calls.get(index).filter(|sites| is_within_reason(case, sites)) else {
         return true;
     };
     let types = case.types();
@@ -51,7 +51,7 @@ pub(super) fn operator_can_be_chosen(
     place: usize,
 ) -> bool {
     let typing = &*case.statement.uses.typing;
-    let Some(sites) = typing.operations.get(index).filter(|sites| is_within_reason(sites, typing)) else {
+    let Some(sites) = typing.operations.get(index).filter(|sites| is_within_reason(case, sites)) else {
         return true;
     };
     let types = case.types();
@@ -62,8 +62,41 @@ pub(super) fn operator_can_be_chosen(
     })
 }
 
-fn is_within_reason(sites: &[Site], typing: &Typing) -> bool {
-    !typing.incomplete && !sites.is_empty() && sites.len() <= SITES_MAX && typing.terms.len() <= TERMS_MAX
+/// What the arguments of the first call of the function at `index` are, as PostgreSQL's messages list them; `None` where
+/// that is not certain.
+pub(super) fn argument_types(case: &mut Case<'_>, index: usize) -> Option<String> {
+    let typing = &*case.statement.uses.typing;
+    let sites = typing.calls.get(index)?;
+    listed(case, sites).map(|names| names.join(", "))
+}
+
+/// The same of an operator, with the operator among its operands.
+pub(super) fn operand_types(case: &mut Case<'_>, index: usize, operator: &str) -> Option<String> {
+    let typing = &*case.statement.uses.typing;
+    let sites = typing.operations.get(index)?;
+    match listed(case, sites)?.as_slice() {
+        [right] => Some(format!("{operator} {right}")),
+        [left, right] => Some(format!("{left} {operator} {right}")),
+        _ => None,
+    }
+}
+
+fn listed(case: &mut Case<'_>, sites: &[Site]) -> Option<Vec<String>> {
+    let site = sites.first().filter(|_| is_within_reason(case, sites))?;
+    let types = case.types();
+    let name = |known: Known| match known {
+        Known::Type(oid) => Some(case.catalog.type_name(oid)),
+        Known::Literal => Some("unknown".to_owned()),
+        Known::Unclear => None,
+    };
+    known(&types, site)?.into_iter().map(name).collect()
+}
+
+fn is_within_reason(case: &Case<'_>, sites: &[Site]) -> bool {
+    let typing = &*case.statement.uses.typing;
+    // Where arguments are left out of account, no call is what it looks like.
+    let plain = !typing.incomplete && case.voids() == 0;
+    plain && !sites.is_empty() && sites.len() <= SITES_MAX && typing.terms.len() <= TERMS_MAX
 }
 
 /// The types of a statement's terms, worked out once.

@@ -168,7 +168,7 @@ impl Work<'_, '_> {
     }
 
     fn call(&self, schema: Option<&str>, name: &str, arguments: &[Known]) -> Known {
-        let call = Call { arguments: arguments.len(), variadic: false, named: false };
+        let call = Call { arguments: arguments.len(), variadic: false, named: false, voids: 0 };
         let candidates = self.case.functions(schema, name, call);
         if self.case.uncertain(schema) || candidates.is_empty() {
             return Known::Unclear;

@@ -16,5 +16,6 @@ pub(super) use function::{computes_partitions, fills_rows, is_denied, is_harmles
 pub(super) use parameter::is_parameter;
 pub(super) use relation::HIDDEN;
 pub(super) use remedy::{Remedy, never, remedy};
+pub(crate) use setting::is_identity;
 pub(super) use setting::{Check, check_of};
 pub(super) use steady::{asks_the_system, is_steady, tells_the_time};

@@ -47,7 +47,10 @@ pub(in crate::policy) fn remedy(name: &str, arguments: usize) -> Remedy {
             "it writes: connect to the database itself to draw from a sequence; SELECT last_value FROM the sequence \
              reads it",
         ),
-        "txid_current" | "pg_current_xact_id" => Remedy::Instead("use pg_current_xact_id_if_assigned()"),
+        "txid_current" | "pg_current_xact_id" => Remedy::Instead(
+            "use pg_current_xact_id_if_assigned(); for DataGrip, which cannot, add to the policy: functions = \
+             [\"pg_catalog.txid_current\"]",
+        ),
         _ => Remedy::Line,
     }
 }

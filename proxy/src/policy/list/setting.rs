@@ -23,6 +23,11 @@ pub(in crate::policy) enum Check {
     Count,
 }
 
+/// Whether a setting says whose rights the session has. No client moves it; going back to what it is anyway passes.
+pub(crate) fn is_identity(name: &str) -> bool {
+    matches!(name, "role" | "session_authorization")
+}
+
 /// The check of a setting; `None` when it is not on the list. Names are compared in lower case.
 pub(in crate::policy) fn check_of(name: &str) -> Option<Check> {
     if name.starts_with("enable_") {
@@ -66,10 +71,17 @@ const SETTINGS: &[(&str, Check)] = &[
     ("geqo_threshold", Check::Any),
     ("gin_fuzzy_search_limit", Check::Any),
     ("hash_mem_multiplier", Check::OneOf(&["1", "1.0", "1.5", "2", "2.0"])),
+    // How far an index search of pgvector looks; its memory (`hnsw.scan_mem_multiplier`) is the policy's to allow.
+    ("hnsw.ef_search", Check::Any),
+    ("hnsw.iterative_scan", Check::Any),
+    ("hnsw.max_scan_tuples", Check::Any),
     ("icu_validation_level", Check::Any),
     ("idle_in_transaction_session_timeout", Check::Time),
     ("idle_session_timeout", Check::Time),
     ("intervalstyle", Check::Any),
+    ("ivfflat.iterative_scan", Check::Any),
+    ("ivfflat.max_probes", Check::Any),
+    ("ivfflat.probes", Check::Any),
     // The other ones of that name write files for whoever debugs the server.
     ("jit", Check::Any),
     ("jit_above_cost", Check::Any),
@@ -89,6 +101,9 @@ const SETTINGS: &[(&str, Check)] = &[
     ("parallel_leader_participation", Check::Any),
     ("parallel_setup_cost", Check::Any),
     ("parallel_tuple_cost", Check::Any),
+    ("pg_trgm.similarity_threshold", Check::Any),
+    ("pg_trgm.strict_word_similarity_threshold", Check::Any),
+    ("pg_trgm.word_similarity_threshold", Check::Any),
     ("plan_cache_mode", Check::Any),
     ("quote_all_identifiers", Check::Any),
     ("random_page_cost", Check::Any),

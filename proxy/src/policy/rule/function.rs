@@ -4,7 +4,7 @@ use crate::catalog::{Function, FunctionKind, Knowledge, Origin};
 use crate::policy::case::{Call, Case};
 use crate::policy::explain::refusal;
 use crate::policy::harmless::{Reason, judge};
-use crate::policy::infer::{function_can_be_chosen, is_polymorphic};
+use crate::policy::infer::{argument_types, function_can_be_chosen, is_polymorphic};
 use crate::policy::store;
 use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
@@ -18,7 +18,7 @@ pub(in crate::policy) fn functions(case: &mut Case<'_>) -> Result<(), Denial> {
     let statement = case.statement;
     // Return types come within reach before anything is ruled out by reach.
     for call in &statement.uses.functions {
-        for function in case.functions(call.schema.as_deref(), &call.name, shape(call)) {
+        for function in case.functions(call.schema.as_deref(), &call.name, shape(case, call)) {
             for oid in function.columns.iter().chain([&function.returns]) {
                 case.speaks_of(*oid);
             }
@@ -49,8 +49,9 @@ fn words(case: &Case<'_>) -> Result<(), Denial> {
     Ok(())
 }
 
-fn shape(call: &FunctionRef) -> Call {
-    Call { arguments: usize::from(call.arguments), variadic: call.variadic, named: call.named }
+fn shape(case: &Case<'_>, call: &FunctionRef) -> Call {
+    let arguments = usize::from(call.arguments);
+    Call { arguments, variadic: call.variadic, named: call.named, voids: case.voids().min(arguments) }
 }
 
 fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(), Denial> {
@@ -58,26 +59,30 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
     if case.uncertain(schema) {
         return Err(unexplained(Rule::Function, "function", &written(schema, &call.name)).at(call.position));
     }
-    let mut candidates = case.functions(schema, &call.name, shape(call));
+    let mut candidates = case.functions(schema, &call.name, shape(case, call));
+    let exact = case.voids() == 0;
     if candidates.is_empty() && call.name == "unnest" && schema.is_none() {
         // `FROM unnest(a, b)` is `ROWS FROM (pg_catalog.unnest(a), pg_catalog.unnest(b))`.
         candidates = case.functions(Some("pg_catalog"), "unnest", Call::one());
     }
     // `text(x)` and `mytype('x')` are casts when no function fits better.
-    let cast = (call.arguments == 1).then(|| case.named_type(schema, &call.name)).flatten();
+    let cast = (1..=case.voids() + 1)
+        .contains(&usize::from(call.arguments))
+        .then(|| case.named_type(schema, &call.name))
+        .flatten();
     if let Some(found) = cast {
         case.speaks_of(found.oid);
         types::check(case, found.oid, call.position)?;
     }
     if candidates.is_empty() {
-        return if cast.is_some() || is_column(case, call) { Ok(()) } else { Err(unknown(case, call)) };
+        return if cast.is_some() || is_column(case, call) { Ok(()) } else { Err(unknown(case, call, index)) };
     }
     store::callable(case, call)?;
     let shapes = || candidates.iter().map(|function| candidate(function, call)).collect::<Vec<_>>();
     let mut runs: Option<&Function> = None;
     for (place, function) in candidates.iter().enumerate() {
         if let Err(reason) = judge(case.catalog, case.policy, function) {
-            if is_assignment(function, case) {
+            if exact && is_assignment(function, case) {
                 for one in &case.statement.uses.assignments {
                     let by_value = assigned(rules(case), one, case.scope.parameter_types);
                     case.findings.by_value |= by_value.map_err(|denial| denial.at(call.position))?;
@@ -87,13 +92,13 @@ fn function(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Result<(),
             }
             // The type stands in the text like that of a cast, and was reviewed with the others.
             let names_type = matches!(&*function.name, "pg_input_is_valid" | "pg_input_error_info");
-            let input = names_type && function.origin == Origin::Builtin && case.statement.uses.types_of_input;
+            let input = exact && names_type && function.origin == Origin::Builtin && case.statement.uses.types_of_input;
             if input && reason != Reason::Policy {
                 case.calls(function);
                 runs = runs.or(Some(*function));
                 continue;
             }
-            if !call.named && !call.variadic && cannot_be_chosen(case, &candidate(function, call), &shapes()) {
+            if exact && !call.named && !call.variadic && cannot_be_chosen(case, &candidate(function, call), &shapes()) {
                 continue;
             }
             // PostgreSQL's own are refused by name, whatever the types.
@@ -144,8 +149,16 @@ fn is_column(case: &Case<'_>, call: &FunctionRef) -> bool {
         && relations.any(|relation| relation.columns.iter().any(|column| *column.name == *call.name))
 }
 
-fn unknown(case: &Case<'_>, call: &FunctionRef) -> Denial {
+/// PostgreSQL's own words, where the types of the arguments are certain.
+fn unknown(case: &mut Case<'_>, call: &FunctionRef, index: usize) -> Denial {
     let name = written(call.schema.as_deref(), &call.name);
+    let live = case.catalog.knowledge() == Knowledge::Live && !call.named && !call.variadic;
+    if let Some(types) = argument_types(case, index).filter(|_| live) {
+        let message = format!("function {name}({types}) does not exist");
+        return Denial::new(Rule::UnknownFunction, SqlState::UNDEFINED_FUNCTION, message)
+            .at(call.position)
+            .hint("No function matches the given name and argument types. You might need to add explicit type casts.");
+    }
     let message = format!("function {name} does not exist");
     let denial = Denial::new(Rule::UnknownFunction, SqlState::UNDEFINED_FUNCTION, message).at(call.position);
     if case.catalog.functions(&call.name).any(|function| case.reaches(call.schema.as_deref(), &function.schema)) {

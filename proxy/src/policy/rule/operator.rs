@@ -4,7 +4,7 @@ use crate::catalog::{Knowledge, Oid, Operator, Origin};
 use crate::policy::case::Case;
 use crate::policy::explain::explained;
 use crate::policy::harmless::{Reason, judge_operator};
-use crate::policy::infer::{is_polymorphic, operator_can_be_chosen};
+use crate::policy::infer::{is_polymorphic, operand_types, operator_can_be_chosen};
 use crate::sql::{Denial, OperatorRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
@@ -25,7 +25,7 @@ fn review(case: &mut Case<'_>, used: &OperatorRef, index: usize) -> Result<(), D
     }
     let candidates = case.operators(schema, &used.name, used.arguments);
     if candidates.is_empty() {
-        return Err(unknown(case, used));
+        return Err(unknown(case, used, index));
     }
     let shapes = || candidates.iter().map(|operator| candidate(operator)).collect::<Vec<_>>();
     for (place, operator) in candidates.iter().enumerate() {
@@ -81,8 +81,17 @@ fn refusal(case: &Case<'_>, operator: &Operator, called: Oid, reason: &Reason) -
     denial
 }
 
-fn unknown(case: &Case<'_>, used: &OperatorRef) -> Denial {
-    let message = format!("operator does not exist: {}", written(used.schema.as_deref(), &used.name));
+/// PostgreSQL's own words, where the types of the operands are certain.
+fn unknown(case: &mut Case<'_>, used: &OperatorRef, index: usize) -> Denial {
+    let name = written(used.schema.as_deref(), &used.name);
+    let live = case.catalog.knowledge() == Knowledge::Live;
+    if let Some(operation) = operand_types(case, index, &name).filter(|_| live) {
+        let message = format!("operator does not exist: {operation}");
+        return Denial::new(Rule::UnknownOperator, SqlState::UNDEFINED_FUNCTION, message)
+            .at(used.position)
+            .hint("No operator matches the given name and argument types. You might need to add explicit type casts.");
+    }
+    let message = format!("operator does not exist: {name}");
     let denial = Denial::new(Rule::UnknownOperator, SqlState::UNDEFINED_FUNCTION, message).at(used.position);
     match case.catalog.knowledge() {
         Knowledge::Offline => denial.detail("it is not one of PostgreSQL's own, and no database was asked"),

@@ -2,7 +2,7 @@
 
 use crate::policy::case::Case;
 use crate::policy::file::is_refused_setting;
-use crate::policy::list::{Check, check_of, is_parameter};
+use crate::policy::list::{Check, check_of, is_identity, is_parameter};
 use crate::policy::{Policy, SettingBounds, store};
 use crate::sql::{Access, Assigned, Assignment, Denial, Kind, Rule, SetValue};
 use crate::wire::sqlstate::SqlState;
@@ -12,6 +12,9 @@ use super::transaction::{modes, passes_without_meaning};
 /// Reviews what kind of statement it is. Kinds that could write never become a `Statement`.
 pub(in crate::policy) fn kind(case: &Case<'_>) -> Result<(), Denial> {
     let rules = Rules { policy: case.policy, access: case.scope.access };
+    if keeps_identity(case) {
+        return Ok(());
+    }
     of_kind(rules, &case.statement.kind).map_err(|denial| {
         let position = denial.position.unwrap_or(case.statement.span.start);
         denial.at(position)
@@ -70,6 +73,18 @@ fn of_kind(rules: Rules<'_>, kind: &Kind) -> Result<(), Denial> {
     }
 }
 
+/// To who one is anyway, as pools say before they lend a connection again, and Flyway after each look: the session does
+/// nothing for it, and nothing of it goes to the database. (In the insight store it would rise above the door's role.)
+fn keeps_identity(case: &Case<'_>) -> bool {
+    let (Kind::Reset { name } | Kind::Set { name, .. }) = &case.statement.kind else { return false };
+    let Kind::Set { value: SetValue::List(values), .. } = &case.statement.kind else {
+        return is_identity(name) && case.scope.access == Access::Read;
+    };
+    let [value] = values.as_slice() else { return false };
+    let is_own = !value.is_empty() && value == case.scope.role;
+    is_identity(name) && (is_own || (name == "role" && value == "none")) && case.scope.access == Access::Read
+}
+
 /// Reviews what `set_config` assigns, by the rules of SET. Returns whether a value that is bound later has to be reviewed
 /// then: it need not where every value is harmless and none changes what names mean.
 pub(super) fn assigned(rules: Rules<'_>, assignment: &Assignment, types: &[u32]) -> Result<bool, Denial> {
@@ -109,8 +124,9 @@ fn is_text(types: &[u32], number: u16) -> bool {
 fn set(rules: Rules<'_>, name: &str, value: &SetValue) -> Result<(), Denial> {
     let Rules { policy, access } = rules;
     let name = name.to_ascii_lowercase();
-    if matches!(name.as_str(), "role" | "session_authorization") {
-        let message = format!("parameter \"{name}\" cannot be set through the gateway");
+    if is_identity(&name) {
+        let what = if name == "role" { "role" } else { "session authorization" };
+        let message = format!("permission denied to set {what}");
         let denial = Denial::new(Rule::Identity, SqlState::INSUFFICIENT_PRIVILEGE, message);
         return Err(denial.hint("connect as the user whose rights are meant"));
     }
@@ -177,7 +193,9 @@ fn verify(name: &str, check: Check, value: &str, bounds: SettingBounds) -> Resul
     Err(match check {
         Check::Any => denial,
         Check::On => denial.hint("it can be set to on"),
-        Check::Utf8 => denial.hint("the gateway speaks UTF8"),
+        Check::Utf8 => {
+            denial.hint("the gateway speaks UTF8: for psql and other clients of libpq, PGCLIENTENCODING=UTF8")
+        }
         Check::OneOf(list) => denial.hint(format!("it can be set to one of: {}", list.join(", "))),
         Check::Time => denial.hint(format!("it can be set to at most {bound} ms, and not to 0, which means no limit")),
         Check::Age => denial.hint("it is a time, such as 2s, 250ms or 0"),

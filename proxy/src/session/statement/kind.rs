@@ -1,7 +1,7 @@
 //! What each kind of statement means to the session: who carries it out, what it changes, what it returns.
 
 use super::{LocalCommand, Plan};
-use crate::policy::{Permitted, is_access_mode};
+use crate::policy::{Permitted, is_access_mode, is_identity};
 use crate::session::memory::own;
 use crate::session::op::{Change, Effect, Isolation};
 use crate::session::settings;
@@ -14,9 +14,12 @@ use crate::sql::{
 pub(in crate::session) fn plan(kind: &Kind) -> Plan {
     match kind {
         Kind::Discard(DiscardTarget::All) => Plan::Local(LocalCommand::DiscardAll),
-        Kind::Discard(DiscardTarget::Plans) => Plan::Local(LocalCommand::DiscardNothing("DISCARD PLANS")),
-        Kind::Discard(DiscardTarget::Sequences) => Plan::Local(LocalCommand::DiscardNothing("DISCARD SEQUENCES")),
-        Kind::Discard(DiscardTarget::Temp) => Plan::Local(LocalCommand::DiscardNothing("DISCARD TEMP")),
+        Kind::Discard(DiscardTarget::Plans) => Plan::Local(LocalCommand::Nothing("DISCARD PLANS")),
+        Kind::Discard(DiscardTarget::Sequences) => Plan::Local(LocalCommand::Nothing("DISCARD SEQUENCES")),
+        Kind::Discard(DiscardTarget::Temp) => Plan::Local(LocalCommand::Nothing("DISCARD TEMP")),
+        // Only the way back passes the policy. It never goes upstream, where it could lead to another role.
+        Kind::Set { name, .. } if is_identity(name) => Plan::Local(LocalCommand::Nothing("SET")),
+        Kind::Reset { name } if is_identity(name) => Plan::Local(LocalCommand::Nothing("RESET")),
         Kind::Deallocate { name } => Plan::Local(LocalCommand::Deallocate(name.clone())),
         Kind::ResetAll => Plan::Local(LocalCommand::ResetAll),
         Kind::Unlisten { name: _ } => Plan::Local(LocalCommand::Unlisten),
@@ -48,7 +51,7 @@ pub(in crate::session) fn plan(kind: &Kind) -> Plan {
 #[must_use]
 pub(in crate::session) fn effect(kind: &Kind, uses: &Uses, access: Access) -> Effect {
     match kind {
-        Kind::Set { name, .. } | Kind::Reset { name } if own::is_own(name) => Effect::None,
+        Kind::Set { name, .. } | Kind::Reset { name } if own::is_own(name) || is_identity(name) => Effect::None,
         // It is on already, and stays on: see `rewritten`.
         Kind::Set { name, value: SetValue::List(_), .. } if access == Access::Read && is_access_mode(name) => {
             Effect::None

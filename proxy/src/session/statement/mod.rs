@@ -81,8 +81,8 @@ pub enum Plan {
 pub enum LocalCommand {
     /// DISCARD ALL.
     DiscardAll,
-    /// DISCARD of something that a pooled connection does not hold for the client.
-    DiscardNothing(&'static str),
+    /// Nothing, under that tag: DISCARD of what a pooled connection does not hold for the client, RESET ROLE and its kin.
+    Nothing(&'static str),
     /// DEALLOCATE.
     Deallocate(Option<String>),
     /// RESET ALL.

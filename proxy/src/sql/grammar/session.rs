@@ -24,10 +24,6 @@ pub(super) fn set(statement: &VariableSetStmt, position: usize) -> Result<Kind, 
                 [zone] if name == "timezone" => vec![time_zone(zone, position)?],
                 _ => args.iter().map(|value| constant(value, position)).collect::<Result<Vec<_>, _>>()?,
             };
-            let neutral = name == "role" && values == ["none"];
-            if matches!(name.as_str(), "role" | "session_authorization") && !neutral {
-                return Err(identity(&name, position));
-            }
             Ok(Kind::Set { name, scope, value: SetValue::List(values) })
         }
         Ok(VariableSetKind::VarSetDefault) => Ok(Kind::Set { name, scope, value: SetValue::Default }),
@@ -55,13 +51,6 @@ fn modes_of_set(name: &str, args: &[Node], position: usize) -> Result<Kind, Deni
 
 fn setting(message: &str, position: usize) -> Denial {
     Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message).at(position)
-}
-
-fn identity(name: &str, position: usize) -> Denial {
-    let what = if name == "role" { "role" } else { "session authorization" };
-    Denial::new(Rule::Identity, SqlState::INSUFFICIENT_PRIVILEGE, format!("permission denied to set {what}"))
-        .hint("connect as the user whose rights are meant")
-        .at(position)
 }
 
 /// A constant of SET, unquoted.

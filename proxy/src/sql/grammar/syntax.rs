@@ -4,6 +4,8 @@
 //! that no statement can go on with, so a text cut in front of it ends too early, and one cut behind it is wrong in the
 //! same way: that tells which of several equal tokens is meant.
 
+use std::ops::Range;
+
 use super::walk::too_deep;
 use crate::sql::denial::{Denial, Rule};
 use crate::sql::lexer::Lexer;
@@ -32,7 +34,7 @@ pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
                 return Denial::new(Rule::Syntax, SqlState::CHARACTER_NOT_IN_REPERTOIRE, message);
             }
             let position = position(text, &message);
-            Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, message).at(position)
+            Denial::new(Rule::Syntax, sqlstate(text, &message), message).at(position)
         }
         // A name or a string with bytes that are no UTF-8, out of an escape.
         pg_query::Error::Decode(_) => Denial::new(Rule::Syntax, SqlState::CHARACTER_NOT_IN_REPERTOIRE, BAD_BYTES),
@@ -45,6 +47,18 @@ pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
     }
 }
 
+/// The grammar refuses some texts for other reasons than their syntax.
+fn sqlstate(text: &str, message: &str) -> SqlState {
+    if message.starts_with("frame start") || message.starts_with("frame end") {
+        return SqlState::WINDOWING_ERROR;
+    }
+    // In an E string; in a U& one the same words are a syntax error to PostgreSQL.
+    if message == "invalid Unicode escape" && (text.contains("\\u") || text.contains("\\U")) {
+        return SqlState::INVALID_ESCAPE_SEQUENCE;
+    }
+    SqlState::SYNTAX_ERROR
+}
+
 /// Where the token lies that the message names, as a byte offset.
 fn position(text: &str, message: &str) -> Option<usize> {
     if message.ends_with(END_OF_INPUT) {
@@ -52,10 +66,14 @@ fn position(text: &str, message: &str) -> Option<usize> {
     }
     let (_, quoted) = message.split_once(NEAR)?;
     let token = quoted.strip_suffix('"').filter(|token| !token.is_empty())?;
-    let places: Vec<usize> = Lexer::new(text)
-        .map(|found| found.span.start)
-        .filter(|&start| text.get(start..).is_some_and(|rest| rest.starts_with(token)))
-        .collect();
+    let spans: Vec<Range<usize>> = Lexer::new(text).map(|found| found.span).collect();
+    let begins = |span: &&Range<usize>| text.get(span.start..).is_some_and(|rest| rest.starts_with(token));
+    let is_it = |span: &&Range<usize>| text.get((*span).clone()) == Some(token);
+    let mut places: Vec<usize> = spans.iter().filter(is_it).map(|span| span.start).collect();
+    if places.is_empty() {
+        // What does not end, or ends in junk, is shown otherwise than it is cut up here.
+        places = spans.iter().filter(begins).map(|span| span.start).collect();
+    }
     if places.len() < 2 || text.len() > SEARCHED_BYTES_MAX {
         return places.first().copied();
     }
