@@ -56,9 +56,16 @@ where
 
     /// `false`: there was none to be had, and the client has been told.
     async fn take_lease(&mut self) -> Result<bool, End> {
-        self.place.resident.does(Doing::Waiting);
-        match self.wait_for_lease().await? {
-            Ok((lease, plans)) => {
+        // The change of what plans hang on that the connection is younger than.
+        let plans = self.database.freshness.plans_moved();
+        self.route.renew_after(plans);
+        let taken = match self.route.pool.lease_now(Some(self.session.settings())) {
+            Ok(Some(lease)) => Ok(lease),
+            Ok(None) => self.wait_for_lease().await?,
+            Err(error) => Err(no_connection(&error)),
+        };
+        match taken {
+            Ok(lease) => {
                 self.place.resident.does(Doing::Active);
                 self.upstream = Some(Upstream::new(lease, ResultGauge::new(&self.gateway.config.limits), plans));
                 if let Some(upstream) = &mut self.upstream {
@@ -75,10 +82,8 @@ where
         }
     }
 
-    /// A connection, and the change of what plans hang on that it is younger than.
-    async fn wait_for_lease(&mut self) -> Result<Result<(Lease, u64), Report>, End> {
-        let plans = self.database.freshness.plans_moved();
-        self.route.renew_after(plans);
+    async fn wait_for_lease(&mut self) -> Result<Result<Lease, Report>, End> {
+        self.place.resident.does(Doing::Waiting);
         let pool = self.route.pool.clone();
         let settings = Arc::clone(self.session.settings());
         let lease = pool.lease(Some(&settings));
@@ -86,9 +91,7 @@ where
         loop {
             tokio::select! {
                 biased;
-                outcome = &mut lease => {
-                    return Ok(outcome.map(|lease| (lease, plans)).map_err(|error| no_connection(&error)));
-                }
+                outcome = &mut lease => return Ok(outcome.map_err(|error| no_connection(&error))),
                 progress = std::future::poll_fn(|cx| self.poll_interruption(cx)) => match progress {
                     Progress::Rung(what) if what & bell::END != 0 => return Err(End::With(shutting_down())),
                     Progress::Rung(_) => {

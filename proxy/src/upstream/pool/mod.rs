@@ -44,30 +44,42 @@ impl Pool {
 
     /// Lends a connection, if possible one whose applied settings equal `preferred`.
     ///
-    /// Cheap when one is idle: one short lock, no allocation, no timer. Otherwise waits in line, while connections are
-    /// opened as far as the bounds allow.
+    /// Cheap when one is idle: see [`Self::lease_now`]. Otherwise waits in line, while connections are opened as far as the
+    /// bounds allow.
     ///
     /// # Errors
     /// Nobody could lend one: see [`PoolError`].
     pub async fn lease(&self, preferred: Option<&Arc<Settings>>) -> Result<Lease, PoolError> {
         loop {
-            let now = Instant::now();
-            // Its own statement: in the `match` the lock would be held through the arms.
-            let taken = self.0.state.lock().take_or_queue(preferred, now)?;
-            match taken {
-                Taken::Idle(mut pooled, since) => {
-                    if now.saturating_duration_since(since) < FRESH || pooled.connection.look() == Health::Alive {
-                        return Ok(Lease::new(self, pooled, now));
-                    }
-                    self.0.state.lock().lose(1);
-                    drop(pooled);
-                    self.sift();
-                }
-                Taken::Queued(ticket, wait_timeout, connectors) => {
-                    self.start_connectors(connectors);
-                    return self.wait(ticket, wait_timeout, now).await;
-                }
+            if let Some(lease) = self.lease_now(preferred)? {
+                return Ok(lease);
             }
+            let now = Instant::now();
+            // Its own statement: in the `if` the lock would be held through the block.
+            let queued = self.0.state.lock().queue(now)?;
+            if let Some((ticket, wait_timeout, connectors)) = queued {
+                self.start_connectors(connectors);
+                return self.wait(ticket, wait_timeout, now).await;
+            }
+        }
+    }
+
+    /// Lends an idle connection, if possible one whose applied settings equal `preferred`; `None` when none is idle. One
+    /// short lock, no allocation, no timer.
+    ///
+    /// # Errors
+    /// Nothing is lent at all: see [`PoolError`].
+    pub fn lease_now(&self, preferred: Option<&Arc<Settings>>) -> Result<Option<Lease>, PoolError> {
+        loop {
+            let now = Instant::now();
+            let taken = self.0.state.lock().take(preferred)?;
+            let Some((mut pooled, since)) = taken else { return Ok(None) };
+            if now.saturating_duration_since(since) < FRESH || pooled.connection.look() == Health::Alive {
+                return Ok(Some(Lease::new(self, pooled, now)));
+            }
+            self.0.state.lock().lose(1);
+            drop(pooled);
+            self.sift();
         }
     }
 
@@ -242,13 +254,8 @@ impl Pool {
     }
 }
 
-/// What the lock yields to one who asks for a connection.
-enum Taken {
-    /// A connection, idle since.
-    Idle(Box<Pooled>, Instant),
-    /// A place in the line, how long to stand there, and how many connectors to start.
-    Queued(oneshot::Receiver<Result<Handed, PoolError>>, Duration, usize),
-}
+/// A place in the line, how long to stand there, and how many connectors to start.
+type Queued = (oneshot::Receiver<Result<Handed, PoolError>>, Duration, usize);
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

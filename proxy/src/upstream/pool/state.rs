@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::lease::{Handed, Lease};
-use super::{Pool, PoolError, PoolLimits, PoolStats, Taken};
+use super::{Pool, PoolError, PoolLimits, PoolStats, Queued};
 use crate::upstream::{ConnectError, Connection, Health, Parameters, SessionFacts, Target};
 
 /// Client settings applied on a connection.
@@ -97,22 +97,27 @@ impl State {
         }
     }
 
-    /// An idle connection, or a place in the line. Whoever is in line comes first: nobody is while one is idle.
-    pub(super) fn take_or_queue(
+    /// An idle connection, and since when it is idle. Nobody is in line while one is.
+    pub(super) fn take(
         &mut self,
         preferred: Option<&Arc<Settings>>,
-        now: Instant,
-    ) -> Result<Taken, PoolError> {
+    ) -> Result<Option<(Box<Pooled>, Instant)>, PoolError> {
         if self.closed {
             return Err(PoolError::Closed);
         }
         if let Some(held) = &self.held {
             return Err(held.clone());
         }
-        if let Some(Idle { pooled, since }) = self.take_idle(preferred) {
-            self.leased += 1;
-            self.counters.leases += 1;
-            return Ok(Taken::Idle(pooled, since));
+        let Some(Idle { pooled, since }) = self.take_idle(preferred) else { return Ok(None) };
+        self.leased += 1;
+        self.counters.leases += 1;
+        Ok(Some((pooled, since)))
+    }
+
+    /// A place in the line; `None` where a connection is idle by now.
+    pub(super) fn queue(&mut self, now: Instant) -> Result<Option<Queued>, PoolError> {
+        if self.closed || self.held.is_some() || !self.idle.is_empty() {
+            return Ok(None);
         }
         if self.waiters.len() >= self.limits.waiting_max {
             self.waiters.retain(|waiter| !waiter.ticket.is_closed());
@@ -123,7 +128,7 @@ impl State {
         let (ticket, turn) = oneshot::channel();
         self.waiters.push_back(Waiter { ticket, since: now });
         self.counters.waits += 1;
-        Ok(Taken::Queued(turn, self.limits.wait_timeout, self.hire()))
+        Ok(Some((turn, self.limits.wait_timeout, self.hire())))
     }
 
     fn take_idle(&mut self, preferred: Option<&Arc<Settings>>) -> Option<Idle> {
