@@ -51,6 +51,8 @@ pub struct Ticket {
     open: Arc<Mutex<HashMap<Key, Arc<Flight>, ahash::RandomState>>>,
     key: Key,
     flight: Arc<Flight>,
+    /// How it ends.
+    landing: u8,
 }
 
 impl Flights {
@@ -62,7 +64,7 @@ impl Flights {
         let (key, flight) = (key.owned(), Arc::new(Flight::default()));
         open.insert(key.clone(), Arc::clone(&flight));
         drop(open);
-        Boarding::Leads(Ticket { open: Arc::clone(&self.open), key, flight })
+        Boarding::Leads(Ticket { open: Arc::clone(&self.open), key, flight, landing: ABANDONED })
     }
 }
 
@@ -90,10 +92,8 @@ impl Flight {
     }
 
     fn land(&self, landing: u8) {
-        let first = self.landing.compare_exchange(0, landing, Ordering::AcqRel, Ordering::Acquire);
-        if first.is_ok() {
-            self.landed.notify_waiters();
-        }
+        self.landing.store(landing, Ordering::Release);
+        self.landed.notify_waiters();
     }
 }
 
@@ -103,13 +103,12 @@ const ABANDONED: u8 = 3;
 
 impl Ticket {
     /// Ends the flight.
-    pub fn land(self, landing: Landing) {
-        self.leave();
-        self.flight.land(match landing {
+    pub fn land(mut self, landing: Landing) {
+        self.landing = match landing {
             Landing::Kept => KEPT,
             Landing::NotKept => NOT_KEPT,
             Landing::Abandoned => ABANDONED,
-        });
+        };
     }
 
     /// The question, in memory of its own.
@@ -126,20 +125,12 @@ impl Ticket {
     pub(super) fn hold_up(&self, is_held_up: bool) {
         self.flight.held_up.store(is_held_up, Ordering::Relaxed);
     }
-
-    /// Who comes from now on begins another flight.
-    fn leave(&self) {
-        let mut open = self.open.lock();
-        if open.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
-            open.remove(&self.key);
-        }
-    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.leave();
-        // Nothing where it has landed.
-        self.flight.land(ABANDONED);
+        // Who comes from now on begins another flight. Nobody could while this one stood there: it is the one removed.
+        self.open.lock().remove(&self.key);
+        self.flight.land(self.landing);
     }
 }

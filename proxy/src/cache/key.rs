@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::session::StatementKey;
+use crate::session::{StatementKey, hasher};
 
 /// Statement (text, parameter types, database, role, settings, catalog version), policy version, and the values of Bind
 /// byte for byte: parameter formats, parameters, result formats.
@@ -15,13 +15,16 @@ pub struct Key {
     statement: Arc<StatementKey>,
     policy_version: u64,
     values: Bytes,
+    /// Made once: a question is looked for in several places.
+    hash: u64,
 }
 
 impl Key {
     /// The key of a read. `values` is the body of Bind behind the names; empty where nothing is bound.
     #[must_use]
     pub fn new(statement: &Arc<StatementKey>, policy_version: u64, values: &Bytes) -> Self {
-        Self { statement: Arc::clone(statement), policy_version, values: values.clone() }
+        let hash = hasher().hash_one((statement, values));
+        Self { statement: Arc::clone(statement), policy_version, values: values.clone(), hash }
     }
 
     /// The statement.
@@ -50,7 +53,8 @@ impl Key {
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        self.policy_version == other.policy_version
+        self.hash == other.hash
+            && self.policy_version == other.policy_version
             && self.values == other.values
             && (Arc::ptr_eq(&self.statement, &other.statement) || self.statement == other.statement)
     }
@@ -60,7 +64,6 @@ impl Eq for Key {}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.statement.hash(state);
-        self.values.hash(state);
+        state.write_u64(self.hash);
     }
 }

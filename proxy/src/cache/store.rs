@@ -101,7 +101,9 @@ impl Store {
 
     /// Keeps an answer, with what an older one of the same key knows beyond it.
     pub(super) fn keep(&self, key: Key, entry: Entry) {
-        let entry = match self.entries.get(&key).filter(|older| older.stamp.is_of_epoch(&entry.stamp)) {
+        // Asked for first, because moka keeps a record of each `get`, and hardly ever is there one.
+        let older = if self.entries.contains_key(&key) { self.entries.get(&key) } else { None };
+        let entry = match older.filter(|older| older.stamp.is_of_epoch(&entry.stamp)) {
             Some(older) => Entry { answer: entry.answer.or(&older.answer), ..entry },
             None => entry,
         };

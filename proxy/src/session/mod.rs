@@ -32,6 +32,7 @@ pub use dispatch::StatementKey;
 pub use fault::{Relay, ResultBound, UpstreamFault};
 pub use memory::{Moment, Parts, Read, Told, Wants, own};
 pub use op::{Effect, Op};
+pub use scope::hasher;
 pub use statement::Prepared;
 pub use verdict::Stall;
 

@@ -118,8 +118,9 @@ impl SettingsScope {
     }
 }
 
-/// Keyed at random, once for the process: a client chooses its search_path.
-pub(super) fn hasher() -> &'static RandomState {
+/// Keyed at random, once for the process: a client chooses its search_path, its texts and its values.
+#[must_use]
+pub fn hasher() -> &'static RandomState {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     &HASHER
 }

@@ -80,7 +80,6 @@ where
         let Ok(key) = self.question(read) else { return Ok(false) };
         self.database.freshness.used(asked);
         let staleness_max = self.session.staleness_max();
-        let deadline = self.waiting_time_max().map(|limit| asked + limit);
         loop {
             let asking = Asking { freshness: &self.database.freshness, asked, staleness_max };
             let found = self.gateway.cache.find(&key, read.wants, &asking);
@@ -92,7 +91,7 @@ where
                     self.ticket = Some(ticket);
                     return Ok(false);
                 }
-                Boarding::Waits(flight) => match self.wait_for_landing(&flight, deadline).await? {
+                Boarding::Waits(flight) => match self.wait_for_landing(&flight, asked).await? {
                     Waited::Landed(Landing::Kept | Landing::Abandoned) => {}
                     Waited::Landed(Landing::NotKept) => return Ok(false),
                     Waited::Over(report) => {
@@ -171,7 +170,8 @@ where
     }
 
     /// Waits for the answer that another one asks upstream for. Cancel and `statement_timeout` hold as if this one ran.
-    async fn wait_for_landing(&mut self, flight: &Flight, deadline: Option<Instant>) -> Result<Waited, End> {
+    async fn wait_for_landing(&mut self, flight: &Flight, asked: Instant) -> Result<Waited, End> {
+        let deadline = self.waiting_time_max().map(|limit| asked + limit);
         self.gateway.cache.counters.waits.increment();
         self.place.resident.does(Doing::Waiting);
         let landing = flight.landing();
@@ -230,8 +230,11 @@ where
         }
         let now = Instant::now();
         let as_of = moment(Duration::ZERO);
-        let queued: Vec<(u64, Option<Read>)> = self.session.queued_reads().collect();
-        for (batch, read) in queued {
+        let mut queued = self.session.queued_reads();
+        let first = queued.next();
+        // Nothing is allocated where there is but one, as there mostly is.
+        let others: Vec<(u64, Option<Read>)> = queued.collect();
+        for (batch, read) in first.into_iter().chain(others) {
             let told = match self.recording(batch, read.as_ref(), now) {
                 Ok(recording) => {
                     self.gateway.cache.counters.misses.increment();
