@@ -67,6 +67,8 @@ pub struct Seed {
     pub staleness_max: Arc<str>,
     /// Reads in a READ COMMITTED block may be answered from memory; one that says no level is such a block.
     pub memory_in_blocks: bool,
+    /// Numbers of simple queries are bound as parameters.
+    pub binds_numbers: bool,
     /// Bounds.
     pub limits: Limits,
 }

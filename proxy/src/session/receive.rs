@@ -304,15 +304,22 @@ impl Session {
         types: &[u32],
         verdicts: &dyn Verdicts,
     ) -> Result<Arc<Reviewed>, Stall> {
-        let asked = Asked { text, parameter_types: types, scope: &self.scope };
-        let offered = self.offered.iter().find(|offered| offered.is_of(&asked)).cloned();
-        let fresh = offered.is_some();
-        let Some(reviewed) = offered.or_else(|| verdicts.recall(&asked)) else {
-            return Err(Stall { text: text.into(), parameter_types: types.into(), scope: Arc::clone(&self.scope) });
-        };
+        let (reviewed, fresh) = self.judged(&Asked { text, parameter_types: types, scope: &self.scope }, verdicts)?;
         self.remembered_count += u64::from(!fresh);
         self.permitted_count += u64::from(reviewed.outcome.is_ok());
         Ok(reviewed)
+    }
+
+    /// The same, not counted; and whether it was reviewed just now.
+    pub(super) fn judged(&self, asked: &Asked<'_>, verdicts: &dyn Verdicts) -> Result<(Arc<Reviewed>, bool), Stall> {
+        let offered = self.offered.iter().find(|offered| offered.is_of(asked)).cloned();
+        let fresh = offered.is_some();
+        let reviewed = offered.or_else(|| verdicts.recall(asked)).ok_or_else(|| Stall {
+            text: asked.text.into(),
+            parameter_types: asked.parameter_types.into(),
+            scope: Arc::clone(asked.scope),
+        })?;
+        Ok((reviewed, fresh))
     }
 
     /// One permitted statement of a reviewed text, made ready for the upstream.

@@ -1,6 +1,8 @@
 //! Simple queries: every statement goes upstream as one Parse (wall 3), all before one Sync, so that several statements
 //! keep their one implicit transaction.
 
+mod numbers;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +28,10 @@ pub(super) enum OwnBlock {
 impl Session {
     pub(super) fn query(&mut self, sql: &str, verdicts: &dyn Verdicts) -> Result<(), Stall> {
         let reviewed = self.verdict(sql, &[], verdicts)?;
+        if let Some((like, values)) = self.with_numbers_bound(sql, &reviewed, verdicts)? {
+            self.query_with(&like, values);
+            return Ok(());
+        }
         let permitted = reviewed.outcome.as_deref().unwrap_or_default();
         // Only what an EXECUTE runs can still want a verdict: that is asked for before anything is queued.
         let mut statements = Vec::with_capacity(permitted.len());
@@ -67,6 +73,21 @@ impl Session {
         Ok(())
     }
 
+    /// The same, of the one statement that runs in place of a text, with values.
+    fn query_with(&mut self, like: &Arc<Reviewed>, values: Bytes) {
+        self.assign_statement("", None);
+        self.portals.remove("");
+        match like.outcome.as_deref() {
+            Ok([one]) if !self.in_failed_block() => {
+                let prepared = Arc::new(self.prepare(like, one, ""));
+                self.run_one(prepared, values);
+            }
+            Ok(_) => self.refuse(&failure::in_failed_transaction()),
+            Err(_) => self.deny(like),
+        }
+        self.sync();
+    }
+
     /// A ReadyForQuery has come: whether it is the client's.
     pub(super) fn end_own_block(&mut self, status: TransactionStatus) -> Result<bool, UpstreamFault> {
         match self.own_block {
@@ -99,7 +120,7 @@ impl Session {
             } else if self.may_run(&prepared, body.as_ref()) {
                 let (before, ends) = (Arc::clone(&self.scope), may_move_back(permitted.kind()));
                 let prepared = self.ending(prepared);
-                self.run_one(prepared);
+                self.run_one(prepared, Bytes::from_static(NO_VALUES_TEXT_RESULTS));
                 // The text was reviewed as if its path stayed.
                 moved_back |= ends && self.scope.search_path() != before.search_path();
                 moved |= self.scope != scope;
@@ -110,7 +131,7 @@ impl Session {
         }
     }
 
-    fn run_one(&mut self, prepared: Arc<Prepared>) {
+    fn run_one(&mut self, prepared: Arc<Prepared>, values: Bytes) {
         match &prepared.plan {
             Plan::Empty => self.local(backend::EMPTY_QUERY),
             Plan::Local(command) => self.command(&command.clone(), true),
@@ -122,7 +143,7 @@ impl Session {
                 self.ops.push_back(Op::Bind {
                     statement: Arc::clone(&prepared),
                     portal: portal(),
-                    values: Bytes::from_static(NO_VALUES_TEXT_RESULTS),
+                    values,
                     answer: false,
                 });
                 if prepared.returns_rows {

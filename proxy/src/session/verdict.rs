@@ -253,6 +253,7 @@ mod tests {
                     own: Arc::default(),
                     staleness_max: "0ms".into(),
                     memory_in_blocks: false,
+                    binds_numbers: false,
                     limits: Default::default(),
                 };
                 Arc::new(SettingsScope::new(&seed, &Ledger::new(settings)))

@@ -139,6 +139,7 @@ pub fn session(bytes: &[u8]) {
         own: Arc::default(),
         staleness_max: "0ms".into(),
         memory_in_blocks: false,
+        binds_numbers: bytes.first().is_some_and(|byte| byte % 2 == 0),
         limits: Limits { prepared_statements_max: 4, prepared_bytes_max: 1 << 20 },
     };
     let mut conversation = Conversation {

@@ -172,6 +172,7 @@ impl Arrival<'_> {
             own: Arc::new(own),
             staleness_max: format!("{}ms", database.freshness.bound().as_millis()).into(),
             memory_in_blocks: self.gateway.config.cache.in_transactions,
+            binds_numbers: self.gateway.config.pool.bind_numbers && route.access() == Access::Read,
             limits: self.gateway.limits.session,
         };
         let beginning = Arc::new(Beginning { versions, fresh, origin: Arc::new(seed.into()), words: words.freeze() });
