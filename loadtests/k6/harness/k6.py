@@ -6,6 +6,7 @@ import resource
 import subprocess
 import time
 
+from . import memory
 from .ending import Ledger
 
 HERE = pathlib.Path(__file__).resolve().parents[1]
@@ -78,5 +79,4 @@ def told(figures, ledger):
             f"  insights: {insights['acknowledged']} acknowledged, {insights['missing']} of them missing, {insights['doubled']} doubled\n"
             f"  gateway: {gateway['cache_hits_total']:.0f} answers from memory, {gateway['cache_misses_total']:.0f} not, "
             f"{gateway['denials_total']:.0f} denials, {gateway['readers_disagree_total']:.0f} disagreements, "
-            f"{gateway['memory_mb']['first']:.0f} MB resident at the start, {gateway['memory_mb']['last']:.0f} at the end, at most {gateway['memory_mb']['most']:.0f}; "
-            f"in the thirds of the run {' / '.join(f'{mb:.0f}' for mb in gateway['memory_mb']['thirds'])}{failures}")
+            f"\n  {memory.told(gateway['memory_mb'])}{failures}")

@@ -1,16 +1,16 @@
 """How much memory the gateway has, second by second, and whether it grows."""
 import threading
 
-# A process that keeps something of every question or connection grows in every third alike. What has come by the second
-# third (caches, verdicts, pools, the allocator's own) may still grow a little in the last.
+# A process that keeps something of every question or connection grows in every third alike, whatever answers it keeps. What
+# else has a bound and is not full yet (verdicts, pools, the allocator's own) may still grow a little in the last.
 GROWTH_MAX, GROWTH_MB_MAX = 0.15, 12
 
 
 class Watch:
-    """A context in which a process is looked at once a second."""
+    """A context in which a process is looked at once a second. `kept_mb` asks it what its kept answers take."""
 
-    def __init__(self, pid):
-        self.pid, self.seen, self.over = pid, [], threading.Event()
+    def __init__(self, pid, kept_mb):
+        self.pid, self.kept_mb, self.seen, self.over = pid, kept_mb, [], threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
     def __enter__(self):
@@ -22,15 +22,18 @@ class Watch:
         self.thread.join()
 
     def look(self):
+        kept = 0.0
         while not self.over.is_set():
             try:
-                self.seen.append(resident_mb(self.pid))
+                if len(self.seen) % 5 == 0:
+                    kept = self.kept_mb()
+                self.seen.append((resident_mb(self.pid), kept))
             except OSError:
                 return
             self.over.wait(1)
 
     def figures(self):
-        """MB resident: at the first look, at the last, the most, and the mean of each third."""
+        """See `summed`."""
         return summed(self.seen)
 
 
@@ -40,12 +43,25 @@ def resident_mb(pid):
 
 
 def summed(seen):
+    """MB resident at the first look, at the last, the most, the mean of each third; and the same thirds of kept answers."""
+    resident, kept = [one for one, _ in seen], [one for _, one in seen]
+    return {"first": round(resident[0], 1), "last": round(resident[-1], 1), "most": round(max(resident), 1),
+            "thirds": thirds(resident), "answers_thirds": thirds(kept)}
+
+
+def thirds(seen):
     third = max(1, len(seen) // 3)
-    means = [sum(part) / len(part) for part in (seen[:third], seen[third:2 * third] or seen, seen[-third:])]
-    return {"first": round(seen[0], 1), "last": round(seen[-1], 1), "most": round(max(seen), 1), "thirds": [round(mean, 1) for mean in means]}
+    return [round(sum(part) / len(part), 1) for part in (seen[:third], seen[third:2 * third] or seen, seen[-third:])]
 
 
 def grows(figures):
-    """True where the last third needs noticeably more than the one before it."""
-    _, before, last = figures["thirds"]
+    """True where the last third needs noticeably more than the one before it, beside the answers that are kept."""
+    _, before, last = (one - kept for one, kept in zip(figures["thirds"], figures["answers_thirds"]))
     return last - before > max(GROWTH_MB_MAX, before * GROWTH_MAX)
+
+
+def told(figures):
+    """One line."""
+    listed = {name: " / ".join(f"{mb:.0f}" for mb in figures[name]) for name in ("thirds", "answers_thirds")}
+    return (f"memory: {figures['first']:.0f} MB resident at the start, {figures['last']:.0f} at the end, at most {figures['most']:.0f}; in the "
+            f"thirds of the run {listed['thirds']}, of which kept answers {listed['answers_thirds']}")
