@@ -37,6 +37,8 @@ pub struct Objects {
     pub database: String,
     /// `server_version_num`; zero for a merge of several versions.
     pub server_version: u32,
+    /// `server_encoding`; empty where no server was asked.
+    pub encoding: String,
     pub schemas: Vec<Arc<str>>,
     pub extensions: Vec<Arc<str>>,
     pub types: Vec<Type>,
@@ -126,6 +128,12 @@ impl Catalog {
     #[must_use]
     pub fn database(&self) -> &str {
         &self.objects.database
+    }
+
+    /// Whether names have the same letters and the same length in the database as in what clients send.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        matches!(self.objects.encoding.as_str(), "" | "UTF8")
     }
 
     /// Whether a schema of that name exists.

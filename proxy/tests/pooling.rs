@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::raw::{self, Raw};
+use support::raw::{self, Raw, Values};
 use support::{Front, front, postgres};
 use vitrine::demo::postgres::Server;
 use vitrine::policy::Policy;
@@ -27,7 +27,7 @@ use vitrine::upstream::{Lease, PoolError, PoolLimits};
 struct Stage {
     server: Server,
     front: Front,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Stage {
@@ -50,7 +50,7 @@ impl Stage {
         // The first connection is opened in as much time as it takes: the wait is bounded for those who share it.
         let opened = || runtime.block_on(front.database.default_route.pool.lease(None)).map(Lease::release);
         while opened().is_err_and(|error| matches!(error, PoolError::Unanswered { .. })) {}
-        Self { server, front, _runtime: runtime }
+        Self { server, front, runtime: runtime }
     }
 
     fn client(&self) -> Raw {
@@ -189,7 +189,8 @@ fn prepared_statements_work_on_every_connection_and_old_ones_make_room() {
             assert_holds(&client.lines_until_ready(1), &format!("DataRow {}", 1000 + number));
         }
     }
-    let kept: usize = clients[0].value("SELECT count(*) FROM pg_prepared_statements").parse().unwrap();
+    let lease = stage.runtime.block_on(stage.front.database.default_route.pool.lease(None)).unwrap();
+    let kept = lease.statements.len();
     assert!((1..=200).contains(&kept), "{kept} statements on one connection");
 }
 
@@ -470,4 +471,95 @@ fn a_statement_is_reviewed_again_under_another_search_path() {
     client.query("SET search_path = other");
     assert_holds(&client.query("EXECUTE p"), "42501");
     assert_holds(&client.query("SET search_path = public; SELECT 1; EXECUTE p"), "0A000");
+}
+
+#[test]
+fn what_is_prepared_for_one_client_is_not_shown_to_another() {
+    let stage = Stage::new(1);
+    let (mut one, mut two) = (stage.client(), stage.client());
+    let prepare = |one: &mut Raw, name: &str| {
+        let sql = format!("SELECT 'secret {name}'");
+        let close = raw::about(b'C', b'S', name);
+        one.send(
+            &[close, raw::parse(name, &sql, &[]), raw::bind("", name, &Values::default()), raw::execute("", 0)]
+                .concat(),
+        );
+        one.send(&raw::sync());
+        assert_holds(&one.lines_until_ready(1), "secret");
+    };
+    let looks = [
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%secret%'",
+        "SELECT count(*) FROM pg_prepared_statement() WHERE statement LIKE '%secret%'",
+        "SELECT count(*) FROM pg_backend_memory_contexts WHERE ident LIKE '%ecret %' AND ident NOT LIKE '%LIKE%'",
+        "EXPLAIN (COSTS OFF) SELECT statement FROM pg_prepared_statements",
+    ];
+    for sql in looks {
+        // The second one goes without a name upstream, the first has one there.
+        prepare(&mut one, "named");
+        prepare(&mut one, "named too");
+        prepare(&mut one, "");
+        let seen = two.value(sql);
+        assert!(!seen.contains("ecret") && (seen == "0" || seen.contains("Function Scan")), "{sql}: {seen}");
+    }
+    for sql in ["SELECT string_agg(statement, '; ') FROM pg_prepared_statements", looks[0]] {
+        prepare(&mut one, "once more");
+        assert_holds(&two.query(&format!("PREPARE look AS {sql}")), "CommandComplete PREPARE");
+        assert!(!two.value("EXECUTE look").contains("ecret of"), "{sql}");
+        assert_holds(&two.query("DEALLOCATE look"), "CommandComplete DEALLOCATE");
+    }
+    // What was closed comes back when it is asked for.
+    one.send(&[raw::bind("", "named", &Values::default()), raw::execute("", 0), raw::sync()].concat());
+    assert_holds(&one.lines_until_ready(1), "secret named");
+}
+
+#[test]
+fn nobody_chooses_the_random_numbers_of_another() {
+    let stage = Stage::new(1);
+    let mut numbers = Vec::new();
+    for seed in ["SELECT setseed(0.25)", "BEGIN; SELECT setseed(0.25); ROLLBACK", "SELECT setseed(0.25), 1"] {
+        let (mut one, mut two) = (stage.client(), stage.client());
+        one.query(seed);
+        // It stays with the client: as on PostgreSQL, the numbers that follow are those of the seed.
+        numbers.push(one.value("SELECT random()"));
+        one.query(seed);
+        one.vanish();
+        numbers.push(format!("another's {}", two.value("SELECT random()")));
+        two.vanish();
+    }
+    let (own, others): (Vec<&String>, Vec<&String>) = numbers.iter().partition(|number| !number.starts_with("another"));
+    assert!(own.iter().all(|number| *number == own[0]), "{own:?}");
+    assert!(others.iter().all(|number| !number.contains(own[0].as_str())), "{own:?} {others:?}");
+}
+
+/// PostgreSQL cuts and folds names after it has converted them: what is one name to a reader of UTF8 can be two to it.
+#[test]
+fn a_database_of_another_encoding_has_no_names_beyond_ascii() {
+    let server = postgres();
+    let long = "\u{e9}".repeat(40);
+    server.psql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0").unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) =
+            tokio_postgres::connect(&server.superuser_url_of("latin"), tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let view = format!("CREATE VIEW \"{long}x\" AS SELECT nextval('s') AS n");
+        client.batch_execute(&format!("CREATE SEQUENCE s; {view}; CREATE TABLE \"\u{c9}\" (n int)")).await.unwrap();
+    });
+    let front = runtime.block_on(front(&server, "postgres", "latin", PoolLimits::default()));
+    let mut client = Raw::connect(front.address, "postgres", &[("database", "latin")]).unwrap();
+    let escaped = "U&\"\\00e9\"";
+    for sql in [
+        format!("WITH {long}y AS (SELECT 1 AS n) SELECT n FROM {long}x"),
+        format!("WITH \"{long}y\" AS (SELECT 1 AS n) SELECT n FROM \"{long}x\""),
+        "SELECT 1 FROM \u{c9}".to_owned(),
+        format!("SELECT 1 AS {escaped}"),
+        "PREPARE p AS SELECT 1 AS \u{e9}".to_owned(),
+    ] {
+        assert_holds(&client.query(&sql), "0A000");
+    }
+    assert_eq!(client.value("SELECT '\u{e9}' || length('\u{e9}') -- \u{e9}"), "\u{e9}1");
+    client.query("SET search_path = '\u{e9}', public");
+    assert_holds(&client.query("SELECT * FROM s"), "0A000");
+    client.query("RESET search_path");
+    assert_eq!(client.value("SELECT is_called FROM s"), "f");
 }

@@ -24,6 +24,10 @@ pub(super) struct Findings {
     pub(super) hangs_on_types: bool,
     /// A setting is assigned a bound value that has to be reviewed.
     pub(super) by_value: bool,
+    /// It seeds the random numbers of the session.
+    pub(super) seeds: bool,
+    /// It tells which statements are prepared on the connection.
+    pub(super) sees_statements: bool,
     pub(super) unsteady: Option<Unsteady>,
 }
 
@@ -110,6 +114,8 @@ impl<'a> Case<'a> {
                 system: false,
                 hangs_on_types: false,
                 by_value: false,
+                seeds: false,
+                sees_statements: false,
                 unsteady: None,
             },
         }
@@ -224,6 +230,10 @@ impl<'a> Case<'a> {
     pub(super) fn runs(&mut self, function: &Function) {
         self.makes_json |= function.name.contains("json");
         self.fills_rows |= list::fills_rows(&function.name);
+        if function.origin == Origin::Builtin {
+            self.findings.seeds |= &*function.name == "setseed";
+            self.findings.sees_statements |= list::sees_statements(&function.name);
+        }
         if !function.words.is_empty() && !self.bodies.contains(&function.oid) {
             self.bodies.push(function.oid);
         }

@@ -71,6 +71,7 @@ pub fn review_parameter(name: &str, value: &SetValue, policy: &Policy, access: A
 
 fn permit(mut case: case::Case<'_>) -> Result<Permitted, Denial> {
     rule::kind(&case)?;
+    rule::letters(&case)?;
     rule::relations(&mut case)?;
     store::writes(&case)?;
     rule::types(&mut case)?;

@@ -122,6 +122,18 @@ impl Permitted {
         self.findings.by_value
     }
 
+    /// It seeds the random numbers of the session: nobody else may meet them there.
+    #[must_use]
+    pub fn seeds(&self) -> bool {
+        self.findings.seeds
+    }
+
+    /// It tells which statements are prepared on its connection: those of others must not be there.
+    #[must_use]
+    pub fn sees_statements(&self) -> bool {
+        self.findings.sees_statements
+    }
+
     /// Version of the policy that permitted it.
     #[must_use]
     pub fn policy_version(&self) -> u64 {

@@ -165,6 +165,12 @@ impl ServerStatements {
         self.unnamed.take_if(|unnamed| unnamed.key.text.len() > KEPT_BYTES_MAX);
     }
 
+    /// Leaves nothing of anybody's for one who looks at what is prepared: all is closed before the next Parse.
+    fn make_blank(&mut self) {
+        self.given_up.push(Arc::from(""));
+        self.forget_all();
+    }
+
     /// A simple query of the gateway's own went out: it destroys the unnamed statement.
     pub fn forget_unnamed(&mut self) {
         self.unnamed = None;
@@ -322,6 +328,9 @@ impl Session {
             Op::Undo(undo) => self.expect.push_back(Expect::Undo(undo.clone())),
             Op::Parse { statement, answer } => self.send_parse(statement, *answer, statements, out),
             Op::Bind { statement, portal, values, answer } => {
+                if statement.sees_statements() {
+                    statements.make_blank();
+                }
                 let name = self.known(statement, statements, out);
                 frontend::put_bind(out, portal, name.as_str(), values);
                 self.expect.push_back(Expect::Bind { statement: Arc::clone(statement), answer: *answer });

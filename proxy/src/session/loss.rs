@@ -60,6 +60,7 @@ impl Session {
     /// Nothing of this client's lives on a connection any more.
     fn forget_connection(&mut self) {
         self.sql_prepared.clear();
+        self.seeded = false;
         self.held_cursors.clear();
         self.declared_cursors.clear();
         self.portals.clear();

@@ -130,6 +130,8 @@ pub struct Session {
     held_cursors: HashSet<String>,
     /// DECLAREd WITH HOLD by the present transaction.
     declared_cursors: Vec<String>,
+    /// It chose the random numbers of the connection.
+    seeded: bool,
     status: TransactionStatus,
     /// A refusal of our own failed the client's transaction block; the upstream does not know.
     failed_here: bool,
@@ -187,6 +189,7 @@ impl Session {
             sql_prepared: HashMap::new(),
             held_cursors: HashSet::new(),
             declared_cursors: Vec::new(),
+            seeded: false,
             status: TransactionStatus::Idle,
             failed_here: false,
             ends_block: false,
@@ -253,7 +256,7 @@ impl Session {
     /// Something that only this client may see lives on the connection.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        !self.sql_prepared.is_empty() || !self.held_cursors.is_empty()
+        !self.sql_prepared.is_empty() || !self.held_cursors.is_empty() || self.seeded
     }
 
     /// Whatever waits for the client is followed by an answer that is sure to come: the Sync for it has gone upstream.

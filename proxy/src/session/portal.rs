@@ -157,8 +157,10 @@ impl Session {
         self.portals.get(name).is_some_and(|bound| !(certain && bound.statement.is_plain_read()))
     }
 
-    /// PREPARE pins from the moment it is sent: a later EXECUTE in the same batch must find it.
+    /// PREPARE pins from the moment it is sent: a later EXECUTE in the same batch must find it. So do random numbers that
+    /// follow from a seed, until the client leaves.
     pub(super) fn note_sql_prepare(&mut self, prepared: &Prepared) {
+        self.seeded |= prepared.seeds();
         if let (Effect::SqlPrepare(name), Some(reviewed)) = (&prepared.effect, &prepared.reviewed) {
             // Not with what stood before it: an EXECUTE is reviewed under the path it runs under.
             self.assign_sql_prepared(name, Some(Arc::new(reviewed.on(&prepared.key.text))));

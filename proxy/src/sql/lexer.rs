@@ -36,6 +36,21 @@ pub(super) struct Token {
     pub(super) unterminated: bool,
 }
 
+/// Where the first name stands that has letters beyond ASCII, or may have: one in `U&"…"`.
+#[must_use]
+pub fn name_beyond_ascii(text: &str) -> Option<usize> {
+    let token = Lexer::new(text).find(|token| {
+        let written = text.get(token.span.clone()).unwrap_or_default();
+        match token.lexeme {
+            Lexeme::Word => !written.is_ascii(),
+            Lexeme::QuotedWord => !written.is_ascii() || written.starts_with(['u', 'U']),
+            Lexeme::Sign(byte) => !byte.is_ascii(),
+            Lexeme::Text | Lexeme::Number | Lexeme::Parameter | Lexeme::Operator | Lexeme::Comment(_) => false,
+        }
+    })?;
+    Some(token.span.start)
+}
+
 /// Walks a text token by token. Never fails: what it does not know is a [`Lexeme::Sign`].
 pub(super) struct Lexer<'t> {
     bytes: &'t [u8],

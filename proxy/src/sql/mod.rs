@@ -24,6 +24,7 @@ pub use statement::{
     TypeRef, Uses, WriteRef, says_now,
 };
 
+pub use lexer::name_beyond_ascii;
 pub use typing::{Derived, Output, Shape, Sight, Site, Term, Typing};
 
 use std::panic::catch_unwind;

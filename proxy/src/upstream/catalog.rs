@@ -66,6 +66,7 @@ async fn objects(client: &Client) -> Result<Objects, LoadError> {
     Ok(Objects {
         database: server.try_get(0)?,
         server_version: version,
+        encoding: server.try_get(2)?,
         extensions: owners.extensions(),
         types: rows::types(client, &mut owners, version, domains).await?,
         functions: rows::functions(client, &mut owners, version).await?,

@@ -34,6 +34,11 @@ pub(in crate::policy) fn computes_partitions(name: &str) -> bool {
     matches!(name, "satisfies_hash_partition" | "pg_get_partition_constraintdef")
 }
 
+/// Shows what is prepared on the connection, or the memory that it takes, which is named after its text.
+pub(in crate::policy) fn sees_statements(name: &str) -> bool {
+    matches!(name, "pg_prepared_statement" | "pg_get_backend_memory_contexts")
+}
+
 /// Builds rows of a type that stands nowhere in the text: their columns' input functions and domain checks run.
 pub(in crate::policy) fn fills_rows(name: &str) -> bool {
     name.contains("populate_record")

@@ -12,7 +12,9 @@ pub(super) mod store;
 pub(super) use extension::{
     changes_session, extension_runs_text, is_harmless_of_extension, leaves_database, spreads_tables,
 };
-pub(super) use function::{computes_partitions, fills_rows, is_denied, is_harmless_volatile, runs_text};
+pub(super) use function::{
+    computes_partitions, fills_rows, is_denied, is_harmless_volatile, runs_text, sees_statements,
+};
 pub(super) use parameter::is_parameter;
 pub(super) use relation::HIDDEN;
 pub(super) use remedy::{Remedy, never, remedy};

@@ -55,6 +55,24 @@ impl Prepared {
         self.tag.map_or(Answer::Whole, Answer::Tagged)
     }
 
+    /// Whether something is true of what was permitted.
+    fn any_permitted(&self, is: impl Fn(&Permitted) -> bool) -> bool {
+        let permitted = self.reviewed.as_ref().and_then(|reviewed| reviewed.outcome.as_ref().ok());
+        permitted.is_some_and(|all| all.iter().any(is))
+    }
+
+    /// It leaves random numbers in the session that can be foretold.
+    #[must_use]
+    pub(super) fn seeds(&self) -> bool {
+        self.any_permitted(Permitted::seeds)
+    }
+
+    /// It shows what is prepared on its connection.
+    #[must_use]
+    pub(super) fn sees_statements(&self) -> bool {
+        self.any_permitted(Permitted::sees_statements)
+    }
+
     /// A query whose run changes nothing in the session, and whose names were resolved when it was bound.
     #[must_use]
     pub(super) fn is_plain_read(&self) -> bool {

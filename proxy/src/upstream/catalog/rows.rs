@@ -11,8 +11,8 @@ use crate::catalog::{
     Volatility, read_tree,
 };
 
-pub(super) const SERVER: &str =
-    "SELECT pg_catalog.current_database()::text, pg_catalog.current_setting('server_version_num')::int4";
+pub(super) const SERVER: &str = "SELECT pg_catalog.current_database()::text, pg_catalog.current_setting('server_version_num')::int4, \
+        pg_catalog.current_setting('server_encoding')";
 
 pub(super) const SCHEMAS: &str = "SELECT oid, nspname::text FROM pg_catalog.pg_namespace \
      WHERE nspname !~ '^pg_(toast_)?temp_' ORDER BY oid";
