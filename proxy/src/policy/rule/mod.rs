@@ -1,22 +1,15 @@
 //! The rules, one family a file.
 
-mod attribute;
-mod body;
-mod candidate;
-mod function;
+mod call;
 mod letters;
-mod operator;
 mod relation;
 mod setting;
 mod transaction;
 mod types;
 mod view;
 
-pub(super) use attribute::attributes;
-pub(super) use body::bodies;
-pub(super) use function::functions;
+pub(super) use call::{attributes, bodies, functions, operators};
 pub(super) use letters::letters;
-pub(super) use operator::operators;
 pub(super) use relation::relations;
 pub(super) use setting::{kind, parameter};
 pub(in crate::policy) use transaction::ReadWrite;

@@ -1,14 +1,15 @@
 //! A prepared statement as the session holds it: the text that goes upstream and how it is carried out.
 
+mod key;
 mod kind;
 mod named;
 
 use std::sync::Arc;
 
+pub use key::StatementKey;
 pub(super) use kind::{cursor, effect, ends_transaction, executes, may_be_repeated, plan, returns_rows, worth_keeping};
 
 use super::Session;
-use super::dispatch::StatementKey;
 use super::op::{Answer, Effect, Op, Undo};
 use super::settings::{Settings, quote_setting};
 use super::verdict::Reviewed;

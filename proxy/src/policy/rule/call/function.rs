@@ -10,8 +10,8 @@ use crate::sql::{Denial, FunctionRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
 use super::candidate::{Candidate, cannot_be_chosen};
-use super::setting::{Rules, assigned};
-use super::{types, unexplained, written};
+use crate::policy::rule::setting::{Rules, assigned};
+use crate::policy::rule::{types, unexplained, written};
 
 /// Reviews all calls.
 pub(in crate::policy) fn functions(case: &mut Case<'_>) -> Result<(), Denial> {

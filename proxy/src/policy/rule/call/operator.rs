@@ -9,7 +9,7 @@ use crate::sql::{Denial, OperatorRef, Rule};
 use crate::wire::sqlstate::SqlState;
 
 use super::candidate::{Candidate, cannot_be_chosen};
-use super::{unexplained, written};
+use crate::policy::rule::{unexplained, written};
 
 /// Reviews all operators.
 pub(in crate::policy) fn operators(case: &mut Case<'_>) -> Result<(), Denial> {

@@ -9,8 +9,8 @@ use crate::policy::harmless::judge;
 use crate::policy::infer::is_polymorphic;
 use crate::sql::{Denial, FieldRef, FieldSource, Rule};
 
-use super::relation::ancestors;
-use super::{types, unexplained};
+use crate::policy::rule::relation::ancestors;
+use crate::policy::rule::{types, unexplained};
 
 /// Reviews everything that has a dot in it.
 pub(in crate::policy) fn attributes(case: &mut Case<'_>) -> Result<(), Denial> {
