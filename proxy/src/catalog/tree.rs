@@ -31,6 +31,9 @@ pub fn read_tree(text: &str) -> Result<TreeUses, UnreadableTree> {
                 return Err(UnreadableTree(format!("node {node}")));
             }
             uses.compares |= is_min_max(node);
+            if node == "JSONCONSTRUCTOREXPR" {
+                uses.functions.push(TO_JSON);
+            }
             open.push(node);
             field = None;
         } else if word == "}" {
@@ -90,6 +93,9 @@ pub fn read_constants(text: &str) -> Result<TreeUses, UnreadableTree> {
     }
     Ok(constants)
 }
+
+/// `to_json(anyelement)`. JSON_ARRAY and its like do what it does, casts to json included, and name no function.
+const TO_JSON: Oid = 3176;
 
 /// GREATEST and LEAST look for the comparison of their type themselves.
 fn is_min_max(node: &str) -> bool {

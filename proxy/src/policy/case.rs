@@ -96,7 +96,8 @@ impl<'a> Case<'a> {
             mentions: Mentions::new(text.get(statement.span.clone()).unwrap_or(text), statement.uses.renames_columns),
             types: None,
             named_types: HashSet::new(),
-            makes_json: false,
+            // JSON_ARRAY and its like are no functions.
+            makes_json: text.to_ascii_lowercase().contains("json"),
             makes_containers: false,
             fills_rows: false,
             shares_types: false,

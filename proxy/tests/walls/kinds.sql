@@ -149,3 +149,21 @@ CREATE EXTENSION earthdistance;
 CREATE FUNCTION shadow.earth() RETURNS float8 LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('earth')::int::float8 $$;
 CREATE FUNCTION public.same_class(oid, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('oid = int') $$;
 CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = int, FUNCTION = public.same_class);
+
+-- Predicates that planning proves with; JSON out of what has a cast to it, without a function's name.
+CREATE FUNCTION trap.not_less(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT trap.bite('predicate') IS NOT NULL $$;
+CREATE OPERATOR trap.>=? (LEFTARG = int, RIGHTARG = int, FUNCTION = trap.not_less);
+CREATE OPERATOR CLASS trap.proving FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =,
+    OPERATOR 4 trap.>=?, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+CREATE TABLE app.proved (a int, b int);
+INSERT INTO app.proved SELECT n, n FROM generate_series(1, 3000) n;
+CREATE INDEX ON app.proved (b) WHERE a OPERATOR(trap.>=?) 5;
+CREATE TABLE app.checked (a int CHECK (a OPERATOR(trap.>=?) 5));
+CREATE VIEW app.v_painted AS SELECT id FROM app.paint;
+DO $do$ BEGIN
+  IF current_setting('server_version_num')::int >= 160000 THEN
+    EXECUTE $q$ CREATE OR REPLACE VIEW app.v_painted AS SELECT id, JSON_ARRAY(colour) AS j FROM app.paint $q$;
+  END IF;
+END $do$;
+CREATE TABLE app.alone (b app.beast);
+INSERT INTO app.alone VALUES (ROW(1)), (ROW(2));

@@ -1,6 +1,6 @@
 //! What reading a relation implies: stored expressions that run, or are folded, and what its indexes call.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokio_postgres::Client;
 
@@ -26,6 +26,7 @@ pub(super) async fn implied(client: &Client, version: u32) -> Result<(Implied, S
             implied.entry(relation).or_default().absorb(uses);
         }
     }
+    proved(client, &mut implied).await?;
     // In order: a snapshot is told from another by its hash.
     let mut by_index: BTreeMap<(Oid, Oid), (Vec<String>, Vec<Oid>)> = BTreeMap::new();
     for row in client.query(INDEX_SUPPORT, &[]).await? {
@@ -44,6 +45,28 @@ pub(super) async fn implied(client: &Client, version: u32) -> Result<(Implied, S
     }
     Ok((implied, searches))
 }
+
+/// Planning proves a condition by a predicate or a CHECK, or against it: it computes with the constants of both, by
+/// operators of the family that the stored operator belongs to.
+async fn proved(client: &Client, implied: &mut Implied) -> Result<(), LoadError> {
+    let sql = "SELECT DISTINCT amopopr FROM pg_catalog.pg_amop WHERE amopopr >= 16384";
+    let rows = client.query(sql, &[]).await?;
+    let of_families: HashSet<Oid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if of_families.is_empty() {
+        return Ok(());
+    }
+    for (relation, uses) in trees(client, PREDICATES, read_tree).await? {
+        let operators = uses.operators.into_iter().filter(|oid| of_families.contains(oid)).collect::<Vec<_>>();
+        if !operators.is_empty() {
+            implied.entry(relation).or_default().absorb(TreeUses { operators, ..TreeUses::default() });
+        }
+    }
+    Ok(())
+}
+
+const PREDICATES: &str = "SELECT indrelid, indpred::text FROM pg_catalog.pg_index WHERE indpred IS NOT NULL \
+     UNION ALL SELECT conrelid, conbin::text FROM pg_catalog.pg_constraint \
+        WHERE conrelid >= 16384 AND contype = 'c' AND conbin IS NOT NULL";
 
 /// Constants in index expressions and predicates, CHECK constraints and partition keys.
 const FOLDED: &str = "SELECT indrelid, t FROM pg_catalog.pg_index, \
