@@ -78,5 +78,5 @@ def told(figures, ledger):
             + "".join(f"    {line[:160]}\n" for line in attacks["reached_postgresql"][:8]) +
             f"  insights: {insights['acknowledged']} acknowledged, {insights['missing']} of them missing, {insights['doubled']} doubled\n"
             f"  gateway: {gateway['cache_hits_total']:.0f} answers from memory, {gateway['cache_misses_total']:.0f} not, "
-            f"{gateway['denials_total']:.0f} denials, {gateway['readers_disagree_total']:.0f} disagreements, "
+            f"{gateway['denials_total']:.0f} denials, {gateway['readers_disagree_total']:.0f} disagreements"
             f"\n  {memory.told(gateway['memory_mb'])}{failures}")
