@@ -8,7 +8,7 @@ use super::held::Held;
 use super::memory::own;
 use super::op::{Effect, Op};
 use super::statement::{LocalCommand, Plan, Prepared};
-use super::verdict::{Asked, Reviewed, Verdicts};
+use super::verdict::{Reviewed, Verdicts};
 use super::{Session, Stall, bound, failure, statement};
 use crate::policy::Permitted;
 use crate::wire::backend::{self, Report};
@@ -295,31 +295,6 @@ impl Session {
         }
         self.local(backend::CLOSE_COMPLETE);
         self.assign_statement(name, None);
-    }
-
-    /// The verdict on a text under what is in force now.
-    pub(super) fn verdict(
-        &mut self,
-        text: &str,
-        types: &[u32],
-        verdicts: &dyn Verdicts,
-    ) -> Result<Arc<Reviewed>, Stall> {
-        let (reviewed, fresh) = self.judged(&Asked { text, parameter_types: types, scope: &self.scope }, verdicts)?;
-        self.remembered_count += u64::from(!fresh);
-        self.permitted_count += u64::from(reviewed.outcome.is_ok());
-        Ok(reviewed)
-    }
-
-    /// The same, not counted; and whether it was reviewed just now.
-    pub(super) fn judged(&self, asked: &Asked<'_>, verdicts: &dyn Verdicts) -> Result<(Arc<Reviewed>, bool), Stall> {
-        let offered = self.offered.iter().find(|offered| offered.is_of(asked)).cloned();
-        let fresh = offered.is_some();
-        let reviewed = offered.or_else(|| verdicts.recall(asked)).ok_or_else(|| Stall {
-            text: asked.text.into(),
-            parameter_types: asked.parameter_types.into(),
-            scope: Arc::clone(asked.scope),
-        })?;
-        Ok((reviewed, fresh))
     }
 
     /// One permitted statement of a reviewed text, made ready for the upstream.

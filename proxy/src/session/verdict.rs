@@ -1,5 +1,6 @@
 //! Verdicts, and the memory of them.
 
+mod ask;
 mod fold;
 mod generations;
 
