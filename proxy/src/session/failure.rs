@@ -129,6 +129,13 @@ pub fn duplicate_statement(name: &str) -> Report {
     Report::error(SqlState::DUPLICATE_PREPARED_STATEMENT, message)
 }
 
+/// The client sent FunctionCall.
+#[must_use]
+pub fn function_call() -> Report {
+    Report::error(SqlState::FEATURE_NOT_SUPPORTED, "function call protocol messages are not permitted")
+        .hint("Call the function in a SELECT, where it is reviewed.")
+}
+
 /// Parse of more than one statement.
 #[must_use]
 pub fn several_statements() -> Report {

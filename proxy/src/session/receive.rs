@@ -70,7 +70,7 @@ impl Session {
             FrontendMessage::Sync => self.sync(),
             FrontendMessage::Flush => self.ops.push_back(Op::Flush),
             FrontendMessage::Terminate => self.ended = true,
-            FrontendMessage::FunctionCall => self.refuse_at_once(&function_call()),
+            FrontendMessage::FunctionCall => self.refuse_at_once(&failure::function_call()),
             FrontendMessage::CopyFromClient => {}
             FrontendMessage::Password => self.fatal(b'p'),
             FrontendMessage::Unknown { tag } => self.fatal(tag),
@@ -372,9 +372,4 @@ fn with_cut_name(mut message: FrontendMessage<'_>) -> Result<FrontendMessage<'_>
         *name = name.get(..PORTAL_NAME_BYTES_MAX).ok_or(CutCharacter)?;
     }
     Ok(message)
-}
-
-fn function_call() -> Report {
-    Report::error(SqlState::FEATURE_NOT_SUPPORTED, "function call protocol messages are not permitted")
-        .hint("Call the function in a SELECT, where it is reviewed.")
 }
