@@ -23,6 +23,8 @@ const USER: &str = "reader";
 const PASSWORD: &str = "look";
 /// Drivers at a time: each streams a million rows.
 const THREADS: usize = 2;
+/// Behind a driver's name: its program says READ WRITE, and the gateway's policy lets that pass.
+const READ_WRITE: &str = ":read_write";
 
 fn main() -> ExitCode {
     let drivers: Mutex<VecDeque<String>> = Mutex::new(std::env::args().skip(1).collect());
@@ -94,9 +96,15 @@ fn cache() -> PathBuf {
 /// PostgreSQL with the fixtures, and a gateway in front of it: same names, same password, same authority.
 struct Stage {
     server: Server,
-    gateway: Mutex<Child>,
-    gateway_port: u16,
+    /// As it comes, and with `read_write_transactions = "read_only"`.
+    gateways: [Gateway; 2],
     files: TempDir,
+}
+
+struct Gateway {
+    process: Mutex<Child>,
+    port: u16,
+    log: PathBuf,
 }
 
 impl Stage {
@@ -117,43 +125,29 @@ impl Stage {
         .unwrap();
         server.psql(&format!("CREATE DATABASE {DATABASE}")).unwrap();
         server.psql_in(DATABASE, &fs::read_to_string(folder().join("fixtures.sql")).unwrap()).unwrap();
-        let gateway_port = free_port().unwrap();
-        let log = File::create(files.path().join("gateway.log")).unwrap();
-        let gateway = Command::new(std::env::var_os("VITRINE").unwrap())
-            .arg("serve")
-            .env_clear()
-            .env("NO_COLOR", "1")
-            .env("VITRINE_POSTURE", "strict")
-            .env("VITRINE_LISTEN", format!("127.0.0.1:{gateway_port}"))
-            .env("VITRINE_ADMIN_LISTEN", format!("127.0.0.1:{}", free_port().unwrap()))
-            .env("VITRINE_CUSTOMER_URL", server.url_with_password(USER, PASSWORD, DATABASE))
-            .env("VITRINE_USERS", format!("{USER}:{PASSWORD}"))
-            .env("VITRINE_TLS_CERT", certificate)
-            .env("VITRINE_TLS_KEY", key)
-            .env("VITRINE_SERVER_RUN_DIR", files.path().join("run"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        server.watch(gateway.id());
-        let stage = Self { server, gateway: Mutex::new(gateway), gateway_port, files };
-        stage.wait_until_ready();
+        let policy = files.path().join("policy.toml");
+        fs::write(&policy, "read_write_transactions = \"read_only\"\n").unwrap();
+        let gateways = [None, Some(policy.as_path())].map(|policy| {
+            let name = if policy.is_some() { "read_write" } else { "gateway" };
+            Gateway::start(&server, files.path(), (&certificate, &key), name, policy)
+        });
+        let stage = Self { server, gateways, files };
+        stage.gateways.iter().for_each(|gateway| stage.wait_until_ready(gateway));
         stage
     }
 
-    fn wait_until_ready(&self) {
+    fn wait_until_ready(&self, gateway: &Gateway) {
         let since = Instant::now();
-        while !self.psql_answers() {
-            assert!(self.gateway.lock().try_wait().unwrap().is_none(), "ended: {}", self.gateway_log());
+        while !self.psql_answers(gateway.port) {
+            assert!(gateway.process.lock().try_wait().unwrap().is_none(), "ended: {}", self.gateway_log());
             assert!(since.elapsed() < Duration::from_secs(60), "not ready: {}", self.gateway_log());
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    fn psql_answers(&self) -> bool {
+    fn psql_answers(&self, port: u16) -> bool {
         let mut psql = Command::new("psql");
-        self.point(&mut psql, self.gateway_port);
+        self.point(&mut psql, port);
         psql.args(["-XAtc", "SELECT 1 FROM sales.customer LIMIT 1"]).output().unwrap().status.success()
     }
 
@@ -175,10 +169,12 @@ impl Stage {
 
     /// Runs a driver's program against both. `Ok` has figures, `Err` what differs.
     fn compare(&self, driver: &str) -> Result<String, String> {
+        let [plain, read_write] = &self.gateways;
+        let gateway = if driver.ends_with(READ_WRITE) { read_write } else { plain };
         let direct = self.transcript(driver, self.server.port())?;
-        let through = self.transcript(driver, self.gateway_port)?;
+        let through = self.transcript(driver, gateway.port)?;
         let kept = [("expected", expected(driver, &direct.lines)?), ("vitrine", through.lines)].map(|(kind, lines)| {
-            let path = cache().join(format!("{driver}.{kind}"));
+            let path = cache().join(format!("{}.{kind}", driver.replace(':', ".")));
             fs::write(&path, lines.join("\n") + "\n").unwrap();
             path
         });
@@ -194,10 +190,14 @@ impl Stage {
     }
 
     fn transcript(&self, driver: &str, port: u16) -> Result<Transcript, String> {
-        let place = if port == self.gateway_port { "Vitrine" } else { "PostgreSQL" };
+        let place = if port == self.server.port() { "PostgreSQL" } else { "Vitrine" };
         let [out, err] = ["out", "err"].map(|kind| self.files.path().join(format!("{driver}.{port}.{kind}")));
-        let mut command = Command::new(folder().join(driver).join("run"));
+        let program = driver.strip_suffix(READ_WRITE).unwrap_or(driver);
+        let mut command = Command::new(folder().join(program).join("run"));
         self.point(&mut command, port);
+        if program != driver {
+            command.env("READ_WRITE", "1");
+        }
         command.env("CACHE", cache()).process_group(0);
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let since = Instant::now();
@@ -222,11 +222,52 @@ impl Stage {
         Ok(Transcript { lines: printed.lines().map(str::to_owned).collect(), took: since.elapsed() })
     }
 
-    /// The last lines the gateway logged.
+    /// The last lines the gateways logged.
     fn gateway_log(&self) -> String {
-        let log = fs::read_to_string(self.files.path().join("gateway.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        format!("the gateway's log ends with\n{}", lines.split_at(lines.len().saturating_sub(30)).1.join("\n"))
+        let ends = self.gateways.iter().map(|gateway| {
+            let log = fs::read_to_string(&gateway.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            format!(
+                "{} ends with\n{}",
+                gateway.log.display(),
+                lines.split_at(lines.len().saturating_sub(30)).1.join("\n")
+            )
+        });
+        ends.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Gateway {
+    fn start(
+        server: &Server,
+        files: &Path,
+        (certificate, key): (&Path, &Path),
+        name: &str,
+        policy: Option<&Path>,
+    ) -> Self {
+        let port = free_port().unwrap();
+        let log = files.join(format!("{name}.log"));
+        let out = File::create(&log).unwrap();
+        let process = Command::new(std::env::var_os("VITRINE").unwrap())
+            .arg("serve")
+            .env_clear()
+            .env("NO_COLOR", "1")
+            .env("VITRINE_POSTURE", "strict")
+            .env("VITRINE_LISTEN", format!("127.0.0.1:{port}"))
+            .env("VITRINE_ADMIN_LISTEN", format!("127.0.0.1:{}", free_port().unwrap()))
+            .env("VITRINE_CUSTOMER_URL", server.url_with_password(USER, PASSWORD, DATABASE))
+            .env("VITRINE_USERS", format!("{USER}:{PASSWORD}"))
+            .env("VITRINE_TLS_CERT", certificate)
+            .env("VITRINE_TLS_KEY", key)
+            .env("VITRINE_SERVER_RUN_DIR", files.join(format!("{name}.run")))
+            .envs(policy.map(|policy| ("VITRINE_POLICY", policy)))
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .spawn()
+            .unwrap();
+        server.watch(process.id());
+        Self { process: Mutex::new(process), port, log }
     }
 }
 
@@ -236,11 +277,11 @@ struct Transcript {
     took: Duration,
 }
 
-impl Drop for Stage {
+impl Drop for Gateway {
     fn drop(&mut self) {
-        let mut gateway = self.gateway.lock();
-        let _ended = gateway.kill();
-        let _ended = gateway.wait();
+        let mut process = self.process.lock();
+        let _ended = process.kill();
+        let _ended = process.wait();
     }
 }
 

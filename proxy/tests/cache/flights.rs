@@ -12,7 +12,7 @@ use crate::support::raw::{self, Raw};
 const SLOW: &str = "SELECT count(*) FROM crowd a, crowd b, crowd c WHERE a.id + b.id + c.id = -1";
 
 fn stage() -> Stage {
-    Stage::with("postgres", "CREATE TABLE crowd AS SELECT i AS id FROM generate_series(1, 420) i; ANALYZE", &[])
+    Stage::with("postgres", "CREATE TABLE crowd AS SELECT i AS id FROM generate_series(1, 320) i; ANALYZE", &[])
 }
 
 /// Executions of the slow statement that run now.

@@ -61,6 +61,33 @@ func libpq() {
 	}
 }
 
+// The driver says READ WRITE at every Begin that does not ask for ReadOnly.
+func readWrite() {
+	url := fmt.Sprintf("postgres://%s:%s@%s:%s/%s?sslmode=disable", os.Getenv("PGUSER"), os.Getenv("PGPASSWORD"), os.Getenv("PGHOST"), os.Getenv("PGPORT"), os.Getenv("PGDATABASE"))
+	database, err := sql.Open("postgres", url)
+	if err != nil {
+		panic(err)
+	}
+	defer database.Close()
+	var name string
+	for _, level := range []sql.IsolationLevel{sql.LevelDefault, sql.LevelReadCommitted, sql.LevelRepeatableRead, sql.LevelSerializable} {
+		block, err := database.BeginTx(context.Background(), &sql.TxOptions{Isolation: level})
+		fmt.Println(level, code(err))
+		fmt.Println(block.QueryRow("SELECT name FROM customer WHERE id = $1", 2).Scan(&name), name)
+		fmt.Println(block.QueryRow("SHOW transaction_isolation").Scan(&name), name)
+		fmt.Println(block.QueryRow("SHOW transaction_read_only").Scan(&name), "transaction_read_only", name)
+		fmt.Println(block.Commit())
+		block, err = database.BeginTx(context.Background(), &sql.TxOptions{Isolation: level})
+		fmt.Println(code(err))
+		_, err = block.Exec("DELETE FROM customer")
+		fmt.Println("DELETE", code(err))
+		_, err = block.Exec("SELECT 1")
+		fmt.Println(code(err))
+		fmt.Println(block.Rollback())
+	}
+	fmt.Println(database.QueryRow("SELECT count(*)::text FROM customer").Scan(&name), name)
+}
+
 func orm() {
 	dsn := fmt.Sprintf("host=%s port=%s user=%s password=%s dbname=%s sslmode=disable", os.Getenv("PGHOST"), os.Getenv("PGPORT"), os.Getenv("PGUSER"), os.Getenv("PGPASSWORD"), os.Getenv("PGDATABASE"))
 	database, err := gorm.Open(postgres.Open(dsn), &gorm.Config{Logger: logger.Discard})
@@ -84,6 +111,10 @@ func orm() {
 }
 
 func main() {
+	if os.Getenv("READ_WRITE") != "" {
+		readWrite()
+		return
+	}
 	fmt.Println("== lib/pq")
 	libpq()
 	fmt.Println("== GORM")

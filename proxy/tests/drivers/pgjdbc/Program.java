@@ -15,6 +15,10 @@ public class Program {
     interface Asking { Object ask() throws Exception; }
 
     public static void main(String[] arguments) throws Exception {
+        if (System.getenv("READ_WRITE") != null) {
+            readWrite();
+            return;
+        }
         for (String mode : List.of("extended", "extendedForPrepared", "extendedCacheEverything", "simple")) {
             try (Connection connection = connect("preferQueryMode=" + mode)) {
                 section("query mode " + mode);
@@ -306,6 +310,33 @@ public class Program {
             System.out.println("COPY FROM " + error.getSQLState());
         }
         System.out.println(rows(connection, "SELECT 'goes on'"));
+    }
+
+    /** setReadOnly(false), before and after setReadOnly(true), where the driver says so to the server. */
+    static void readWrite() throws Exception {
+        for (String mode : List.of("ignore", "transaction", "always")) {
+            for (boolean first : List.of(false, true)) {
+                try (Connection connection = connect("readOnlyMode=" + mode + "&readOnly=" + first)) {
+                    for (boolean readOnly : List.of(false, true, false)) {
+                        for (boolean autoCommit : List.of(true, false)) {
+                            connection.setReadOnly(readOnly);
+                            connection.setAutoCommit(autoCommit);
+                            String what = mode + " " + first + " " + readOnly + " " + autoCommit + " ";
+                            System.out.println(what + rows(connection, "SELECT name FROM customer WHERE id = 2"));
+                            System.out.println("transaction_read_only " + rows(connection, "SHOW transaction_read_only"));
+                            try {
+                                connection.createStatement().execute("DELETE FROM customer");
+                                System.out.println("NO ERROR");
+                            } catch (SQLException error) {
+                                System.out.println("DELETE " + error.getSQLState());
+                            }
+                            if (!autoCommit) connection.rollback();
+                            connection.setAutoCommit(true);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /** What setReadOnly sends in each of the driver's modes. */

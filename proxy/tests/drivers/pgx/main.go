@@ -274,6 +274,28 @@ func transactions(connection *pgx.Conn) {
 	fmt.Println("LISTEN", code(err))
 }
 
+func readWrite(connection *pgx.Conn) {
+	for _, level := range []pgx.TxIsoLevel{"", pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
+		transaction, err := connection.BeginTx(background, pgx.TxOptions{IsoLevel: level, AccessMode: pgx.ReadWrite})
+		check(err)
+		fmt.Println(level, rows(transaction.Query(background, "SELECT name FROM customer WHERE id = $1", 2)))
+		fmt.Println(rows(transaction.Query(background, "SHOW transaction_isolation")))
+		fmt.Println("transaction_read_only", rows(transaction.Query(background, "SHOW transaction_read_only")))
+		nested, err := transaction.Begin(background)
+		check(err)
+		_, err = nested.Exec(background, "DELETE FROM customer")
+		fmt.Println("DELETE", strings.Fields(code(err))[1])
+		check(nested.Rollback(background))
+		fmt.Println(rows(transaction.Query(background, "SELECT 'back'")))
+		check(transaction.Commit(background))
+	}
+	_, err := connection.Exec(background, "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+	check(err)
+	_, err = connection.Exec(background, "DELETE FROM customer")
+	fmt.Println("DELETE", strings.Fields(code(err))[1])
+	fmt.Println(rows(connection.Query(background, "SELECT count(*) FROM customer")))
+}
+
 func copying(connection *pgx.Conn) {
 	section("copy")
 	for _, sql := range []string{"COPY customer TO STDOUT", "COPY (SELECT * FROM purchase) TO STDOUT (FORMAT binary)", "COPY million TO STDOUT"} {
@@ -345,6 +367,11 @@ func secure() {
 
 func main() {
 	connection := connect(nil)
+	if os.Getenv("READ_WRITE") != "" {
+		readWrite(connection)
+		check(connection.Close(background))
+		return
+	}
 	for _, part := range []func(*pgx.Conn){queries, prepared, cursors, cancel, values, transactions, copying, batches} {
 		part(connection)
 	}

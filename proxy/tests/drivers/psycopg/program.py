@@ -310,7 +310,28 @@ async def asynchronous():
             print(error.sqlstate)
 
 
+def read_write(connection):
+    connection.autocommit = False
+    for level in [None, *psycopg.IsolationLevel]:
+        connection.isolation_level, connection.read_only = level, False
+        print(level and level.name, connection.execute("SELECT name FROM customer WHERE id = %s", [2]).fetchone())
+        print(connection.execute("SHOW transaction_isolation").fetchone())
+        print("transaction_read_only", connection.execute("SHOW transaction_read_only").fetchone())
+        connection.commit()
+        try:
+            print("NO ERROR", connection.execute("DELETE FROM customer"))
+        except psycopg.Error as error:
+            print("DELETE", error.sqlstate)
+        connection.rollback()
+    with connection.transaction():
+        print(connection.execute("SELECT count(*) FROM customer").fetchone())
+
+
 def main():
+    if os.environ.get("READ_WRITE"):
+        with psycopg.connect() as connection:
+            read_write(connection)
+        return
     with psycopg.connect(autocommit=True) as connection:
         for part in (simple, prepared, cursors, cancel, errors, values, pipeline, large, transactions, settings, copy):
             part(connection)

@@ -207,7 +207,29 @@ def tls():
             print("certificate verify failed" in str(error), "password authentication failed" in str(error))
 
 
+def read_write(connection):
+    connection.rollback()
+    for level in ("DEFAULT", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"):
+        connection.set_session(isolation_level=level, readonly=False)
+        print(level, one(connection, "SELECT name FROM customer WHERE id = 2"), one(connection, "SHOW transaction_isolation"))
+        print("transaction_read_only", one(connection, "SHOW transaction_read_only"))
+        connection.commit()
+        try:
+            connection.cursor().execute("DELETE FROM customer")
+            print("NO ERROR")
+        except psycopg2.Error as error:
+            print("DELETE", error.pgcode)
+        connection.rollback()
+    connection.set_session(isolation_level="READ COMMITTED", readonly=False, autocommit=True)
+    print(one(connection, "SELECT count(*) FROM customer"))
+
+
 def main():
+    if os.environ.get("READ_WRITE"):
+        connection = psycopg2.connect("")
+        read_write(connection)
+        connection.close()
+        return
     connection = psycopg2.connect("")
     for part in (simple, cursors, cancel, failures, values, large, transactions, settings, copy):
         part(connection)

@@ -179,6 +179,27 @@ def tls():
         engine.dispose()
 
 
+def read_write():
+    for driver in ("psycopg", "psycopg2"):
+        engine = sa.create_engine(url(driver), pool_size=1, max_overflow=0)
+        # The next user of a pooled connection that was set to read only says READ WRITE.
+        for options in ({"postgresql_readonly": True}, {"postgresql_readonly": False}, {}, {"isolation_level": "SERIALIZABLE", "postgresql_readonly": False}):
+            with engine.connect().execution_options(**options) as connection:
+                print(driver, options, connection.execute(sa.text("SELECT name FROM customer WHERE id = 2")).scalar())
+                print("transaction_read_only", connection.execute(sa.text("SHOW transaction_read_only")).scalar())
+                try:
+                    connection.execute(sa.text("DELETE FROM customer"))
+                    print("NO ERROR")
+                except sa.exc.DBAPIError as error:
+                    print("DELETE", getattr(error.orig, "sqlstate", None) or error.orig.pgcode)
+                connection.rollback()
+        engine.dispose()
+
+
+if os.environ.get("READ_WRITE"):
+    read_write()
+    raise SystemExit
+
 sync("psycopg")
 sync("psycopg2")
 asyncio.run(asynchronous())
