@@ -50,7 +50,7 @@ impl Stage {
         // The first connection is opened in as much time as it takes: the wait is bounded for those who share it.
         let opened = || runtime.block_on(front.database.default_route.pool.lease(None)).map(Lease::release);
         while opened().is_err_and(|error| matches!(error, PoolError::Unanswered { .. })) {}
-        Self { server, front, runtime: runtime }
+        Self { server, front, runtime }
     }
 
     fn client(&self) -> Raw {
