@@ -34,6 +34,8 @@ mod hits;
 mod operators;
 #[path = "cache/proof/random.rs"]
 mod random;
+#[path = "cache/proof/spellings.rs"]
+mod spellings;
 #[path = "cache/stage.rs"]
 mod stage;
 mod support;

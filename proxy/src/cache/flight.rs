@@ -68,6 +68,16 @@ impl Flights {
     }
 }
 
+impl Flights {
+    /// Who comes from now on begins another flight, unless one has begun already.
+    pub(super) fn overtake(&self, key: &Key, flight: &Arc<Flight>) {
+        let mut open = self.open.lock();
+        if open.get(key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
+            open.remove(key);
+        }
+    }
+}
+
 impl Flight {
     /// Returns when it has landed.
     pub async fn landing(&self) -> Landing {

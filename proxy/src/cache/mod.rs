@@ -92,6 +92,12 @@ impl Cache {
         self.flights.board(key)
     }
 
+    /// A flight takes too long for no reason of the database's: of those who wait for it one asks upstream in its place,
+    /// and the others wait for that one.
+    pub fn overtake(&self, key: &Key, flight: &Arc<Flight>) {
+        self.flights.overtake(key, flight);
+    }
+
     /// Keeps what a recording holds, if it is an answer that can be kept, and tells those who wait for it.
     pub fn land(&self, recording: Recording) {
         let (key, ticket, kept) = recording.into_entry(&self.store);

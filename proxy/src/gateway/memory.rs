@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use thiserror::Error;
 
 use super::state::{Database, Gateway};
 use crate::cache::{Entry, Key, freshness};
 use crate::catalog::Oid;
 use crate::sql;
+use crate::wire::backend::Report;
+use crate::wire::sqlstate::SqlState;
 
 /// Entries listed at once: those asked for most.
 const ENTRIES_SHOWN: usize = 1_000;
@@ -120,40 +123,117 @@ fn kept(key: &Key, entry: &Entry, database: Option<&Arc<Database>>) -> Kept {
     }
 }
 
-/// Drops kept answers: all, those of one database, or those over one table, by its name or `schema.name`. What is
-/// being asked upstream meanwhile is not kept. Returns how many were dropped.
+/// Why nothing was dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotDropped {
+    /// There is no such database.
+    #[error("database \"{0}\" does not exist")]
+    Database(String),
+    /// There is no such table.
+    #[error("relation \"{0}\" does not exist")]
+    Table(String),
+    /// It is no name of a table.
+    #[error("invalid name syntax: {0}")]
+    Name(String),
+}
+
+impl NotDropped {
+    /// As a client of the console is told.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let sqlstate = match self {
+            Self::Database(_) => SqlState::INVALID_CATALOG_NAME,
+            Self::Table(_) => SqlState::UNDEFINED_TABLE,
+            Self::Name(_) => SqlState::SYNTAX_ERROR,
+        };
+        Report::error(sqlstate, self.to_string())
+    }
+}
+
+/// Drops kept answers: all, those of one database, or those over one table, named as SQL names it, alone, with its schema or
+/// with its database too. What is being asked upstream meanwhile is not kept. Returns how many were dropped.
 ///
 /// # Errors
-/// There is no such database or table.
-pub fn invalidate(gateway: &Gateway, database: Option<&str>, table: Option<&str>) -> Result<u64, String> {
-    let meant = databases(gateway, database);
-    if meant.is_empty() {
-        return Err(format!("database \"{}\" does not exist", database.unwrap_or_default()));
+/// There is no such database or table, or the name is none.
+pub fn invalidate(gateway: &Gateway, database: Option<&str>, table: Option<&str>) -> Result<u64, NotDropped> {
+    let mut names = match table {
+        Some(table) => names(table).ok_or_else(|| NotDropped::Name(table.to_owned()))?,
+        None => Vec::new(),
+    };
+    let named = if names.len() > 2 { Some(names.remove(0)) } else { None };
+    let meant = databases(gateway, named.as_deref().or(database));
+    if meant.is_empty() || named.as_deref().zip(database).is_some_and(|(named, database)| named != database) {
+        let wanted = named.as_deref().or(database).unwrap_or_default();
+        return Err(NotDropped::Database(wanted.to_owned()));
     }
-    let mut oids: Vec<(Arc<str>, Vec<Oid>)> = Vec::new();
-    for database in &meant {
-        let found = table.map_or_else(Vec::new, |table| relations(database, table));
-        oids.push((Arc::clone(&database.name), found));
-    }
-    if let Some(table) = table.filter(|_| oids.iter().all(|(_, found)| found.is_empty())) {
-        return Err(format!("relation \"{table}\" does not exist"));
+    let found: Vec<(Arc<str>, Vec<Oid>)> =
+        meant.iter().map(|database| (Arc::clone(&database.name), relations(database, &names))).collect();
+    if let Some(table) = table.filter(|_| found.iter().all(|(_, oids)| oids.is_empty())) {
+        return Err(NotDropped::Table(table.to_owned()));
     }
     let is_meant = |key: &Key, entry: &Entry| {
         let name = key.statement().scope.database();
-        let over = |found: &[Oid]| table.is_none() || entry.tables.iter().any(|table| found.contains(&table.oid));
-        oids.iter().any(|(database, found)| **database == *name && over(found))
+        let over = |oids: &[Oid]| table.is_none() || entry.tables.iter().any(|table| oids.contains(&table.oid));
+        found.iter().any(|(database, oids)| **database == *name && over(oids))
     };
     Ok(gateway.cache.store.drop_asked(is_meant))
 }
 
-fn relations(database: &Database, table: &str) -> Vec<Oid> {
+/// The relations of that name, in the schema that stands before it if one does.
+fn relations(database: &Database, names: &[String]) -> Vec<Oid> {
     let catalog = database.catalog.current();
-    let (schema, name) = match table.split_once('.') {
-        Some((schema, name)) => (Some(schema), name),
-        None => (None, table),
+    let (schema, name) = match names {
+        [name] => (None, name),
+        [schema, name] => (Some(schema), name),
+        _ => return Vec::new(),
     };
-    let named = catalog.relations(name).filter(|relation| schema.is_none_or(|schema| *relation.schema == *schema));
+    let named = catalog.relations(name).filter(|relation| schema.is_none_or(|schema| *relation.schema == **schema));
     named.map(|relation| relation.oid).collect()
+}
+
+/// The parts of a name as SQL writes it, behind the word TABLE if that is there: folded to lower case unless quoted.
+fn names(text: &str) -> Option<Vec<String>> {
+    const PARTS_MAX: usize = 3;
+    let text = text.trim();
+    let bare = match text.split_once(char::is_whitespace) {
+        Some((word, rest)) if word.eq_ignore_ascii_case("TABLE") => rest.trim_start(),
+        Some(_) | None => text,
+    };
+    let mut parts = Vec::new();
+    let mut rest = bare;
+    loop {
+        let (part, behind) = if let Some(inside) = rest.strip_prefix('"') { quoted(inside)? } else { plain(rest)? };
+        parts.push(part);
+        match behind.trim_start().strip_prefix('.') {
+            Some(more) => rest = more.trim_start(),
+            None => return (behind.trim().is_empty() && parts.len() <= PARTS_MAX).then_some(parts),
+        }
+    }
+}
+
+fn plain(text: &str) -> Option<(String, &str)> {
+    let is_inside = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '$') || !letter.is_ascii();
+    let end = text.find(|letter: char| !is_inside(letter)).unwrap_or(text.len());
+    let (name, behind) = text.split_at_checked(end)?;
+    let begins = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_' || !letter.is_ascii());
+    begins.then(|| (name.to_ascii_lowercase(), behind))
+}
+
+/// What stands behind the opening quote.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut name = String::new();
+    let mut rest = text;
+    loop {
+        let (inside, behind) = rest.split_once('"')?;
+        name.push_str(inside);
+        match behind.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return (!name.is_empty()).then_some((name, behind)),
+        }
+    }
 }
 
 fn databases(gateway: &Gateway, name: Option<&str>) -> Vec<Arc<Database>> {

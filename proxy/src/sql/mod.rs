@@ -9,6 +9,7 @@ mod gauge;
 mod grammar;
 mod lexer;
 mod limits;
+pub mod quantity;
 mod second;
 mod shape;
 mod statement;

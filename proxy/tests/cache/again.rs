@@ -31,7 +31,7 @@ fn is_stale(client: &mut Raw) -> bool {
 fn changed_rows_are_served_once_more_and_asked_for_again() {
     let stage = Stage::with("postgres", TABLES, &[STALE]);
     let mut client = stage.client();
-    assert_eq!(client.value("SHOW vitrine.max_staleness"), "120000ms", "the bound that is told is the true one");
+    assert_eq!(client.value("SHOW vitrine.max_staleness"), "2min", "the bound that is told is the true one");
     for messages in [raw::query(SQL), extended("SELECT n FROM numbers WHERE id = $1", &["1"], 1)] {
         stage.ticks();
         let before = is_kept(&mut client, &messages);
@@ -68,7 +68,8 @@ fn a_time_that_is_over_is_stretched_and_no_further_than_a_client_asks() {
     // Who asks for less waits for what is new.
     stage.server.psql("UPDATE numbers SET n = 4711 WHERE id = 1").unwrap();
     let mut strict = stage.client();
-    strict.query("SET vitrine.max_staleness = '1us'");
+    strict.query("SET vitrine.max_staleness = '1ms'");
+    std::thread::sleep(Duration::from_millis(5));
     assert_eq!(strict.value(SQL), "4711");
     assert_eq!(told(&mut strict), "miss");
     let mut never = stage.client();

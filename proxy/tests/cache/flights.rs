@@ -203,3 +203,69 @@ fn who_does_not_read_holds_nobody_up() {
     other.send(&raw::query(sql));
     assert!(other.message().is_some_and(|(tag, _)| tag == b'T'), "no answer in {:?}", since.elapsed());
 }
+
+/// PostgreSQL itself counts how often it was asked.
+#[test]
+fn a_thousand_who_ask_at_once_cost_one_execution_as_postgresql_counts() {
+    let stage = Stage::with("postgres", "CREATE TABLE once AS SELECT i AS id FROM generate_series(1, 150000) i", &[]);
+    let sql = "SELECT count(*) FROM once WHERE md5(id::text) > 'f'";
+    let mut clients: Vec<Raw> = (0..1_000).map(|_| stage.client()).collect();
+    clients.iter_mut().for_each(|client| client.send(&raw::query(sql)));
+    let answers: Vec<Vec<String>> = clients.iter_mut().map(|client| client.lines_until_ready(1)).collect();
+    assert!(answers.iter().all(|lines| *lines == answers[0] && lines.len() == 4), "{:?}", answers[0]);
+    assert_eq!(stage.misses(), 1);
+    // Its connections tell what they counted when they end.
+    stage.front.database.default_route.pool.renew();
+    let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'once'";
+    wait_for(|| stage.server.psql(scans).unwrap().trim() != "0");
+    assert_eq!(stage.server.psql(scans).unwrap().trim(), "1");
+}
+
+/// One of those who waited takes over, and the others wait for it.
+#[test]
+fn who_does_not_read_costs_one_more_execution_and_no_more() {
+    let stage = Stage::with(
+        "postgres",
+        "CREATE TABLE long AS SELECT i, repeat('x', 1000) AS x FROM generate_series(1, 12000) i",
+        &[("VITRINE_CACHE_ENTRY_BYTES_MAX", "200000000"), ("VITRINE_CACHE_BYTES_MAX", "1000000000")],
+    );
+    let sql = raw::query("SELECT x FROM long ORDER BY i");
+    let mut lazy = stage.client();
+    lazy.send(&sql);
+    wait_for(|| stage.misses() == 1);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            let (mut other, sql) = (stage.client(), &sql);
+            scope.spawn(move || {
+                other.send(sql);
+                assert_eq!(other.lines_until_ready(1).len(), 12_003);
+            });
+        }
+    });
+    // Two, or another one where the second was slow to read.
+    assert!(stage.misses() < 5, "{}", stage.misses());
+    drop(lazy);
+}
+
+/// What is too large to keep is known to be before it has passed: nobody waits for its end.
+#[test]
+fn nobody_waits_for_what_will_not_be_kept() {
+    let stage = Stage::with(
+        "postgres",
+        "CREATE TABLE long AS SELECT i, repeat('x', 1000) AS x FROM generate_series(1, 3000) i",
+        &[("VITRINE_CACHE_ENTRY_BYTES_MAX", "100000")],
+    );
+    // The last row takes for ever.
+    let endless = "SELECT x, (SELECT count(*) FROM long a, long b, long c, long d WHERE a.i + b.i + c.i + d.i = -l.i AND l.i = 2999) FROM long l";
+    let mut first = stage.client();
+    first.query(AT_LAST);
+    first.send(&raw::query(endless));
+    wait_for(|| stage.front.gateway.cache.counters.misses.total() == 1);
+    let mut second = stage.client();
+    second.query(AT_LAST);
+    second.send(&raw::query(endless));
+    assert!(second.message().is_some_and(|(tag, _)| tag == b'T'));
+    for client in [&first, &second] {
+        raw::cancel(stage.front.address, client.key);
+    }
+}

@@ -28,6 +28,9 @@ pub enum PollError {
     Slow,
 }
 
+/// Most sessions have told what they counted so long after their transaction ended.
+const COUNTED_AFTER_MAX: Duration = Duration::from_secs(12);
+
 /// A look takes no longer, or is given up.
 const LOOK_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -36,7 +39,7 @@ pub async fn run(freshness: &Freshness, pool: Pool) {
     if freshness.limits.rule != Rule::Watch {
         return;
     }
-    let mut watch = Watch { freshness, pool, told: None, failing: false };
+    let mut watch = Watch { freshness, pool, told: None, moved: None, failing: false };
     let mut timer = tokio::time::interval(watch.freshness.limits.tick_interval);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -60,6 +63,8 @@ struct Watch<'f> {
     pool: Pool,
     /// What the last look was told of the server.
     told: Option<Told>,
+    /// When the snapshot was last found to have moved.
+    moved: Option<Instant>,
     failing: bool,
 }
 
@@ -101,11 +106,13 @@ impl Watch<'_> {
         let tables = self.watched_tables();
         if !moved && !told.standby {
             tables.iter().for_each(|table| table.is_settled());
-            let unseen: Vec<_> = tables.iter().filter(|table| table.is_unseen()).collect();
-            let mut looks = relations(&client, &unseen).await?;
-            for table in unseen {
+            let late = self.moved.is_some_and(|moved| sent.saturating_duration_since(moved) < COUNTED_AFTER_MAX);
+            let wanted: Vec<_> = tables.iter().filter(|table| late || table.is_unseen()).collect();
+            let mut looks = relations(&client, &wanted).await?;
+            let epoch = self.freshness.next_epoch();
+            for table in wanted {
                 if let Some(look) = looks.remove(&table.oid) {
-                    table.first_look(look);
+                    table.look_late(look, epoch);
                 }
             }
             told.definitions = before.and_then(|before| before.definitions);
@@ -113,6 +120,7 @@ impl Watch<'_> {
             self.told = Some(told);
             return Ok(());
         }
+        self.moved = Some(sent);
         let epoch = self.freshness.next_epoch();
         told.definitions = Some(definitions(&client).await?);
         let same = before.as_ref().is_some_and(|before| {

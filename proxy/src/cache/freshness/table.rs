@@ -88,12 +88,24 @@ impl Table {
         is_redefined
     }
 
-    /// The first look, while the snapshot stays: it is a beginning and no change.
-    pub(super) fn first_look(&self, look: Look) {
+    /// A look while the snapshot stays. The first one is a beginning and no change; another one finds what was counted
+    /// before and told only now, which answers of this epoch know of: it counts from `next_epoch`. Who writes meanwhile may
+    /// end before the next look, and is kept in mind.
+    pub(super) fn look_late(&self, look: Look, next_epoch: u64) {
         let mut seen = self.seen.lock();
-        if seen.signature.is_none() {
+        let Some(before) = &mut seen.signature else {
             *seen = Seen { signature: Some(look.signature), is_first: true, writers: look.writers };
             self.strange.store(look.strange, Ordering::Relaxed);
+            return;
+        };
+        if before.rows != look.signature.rows {
+            before.rows = look.signature.rows;
+            self.changed_at.fetch_max(next_epoch, Ordering::AcqRel);
+        }
+        for writer in look.writers {
+            if !seen.writers.contains(&writer) {
+                seen.writers.push(writer);
+            }
         }
     }
 
@@ -137,7 +149,7 @@ mod tests {
     #[test]
     fn rows_are_told_from_all_else() {
         let table = Table::new(1);
-        table.first_look(look("a", &[]));
+        table.look_late(look("a", &[]), 2);
         table.is_settled();
         table.look(look("b", &[]), 2);
         assert_eq!((table.changed_at(), table.redefined_at()), (2, 0));
@@ -152,9 +164,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_late_was_before() {
+        let table = Table::new(1);
+        table.look_late(look("a", &[]), 2);
+        assert_eq!(table.changed_at(), 0);
+        table.look_late(look("b", &["3/7"]), 2);
+        assert_eq!(table.changed_at(), 2);
+        // The writer that was seen late has ended by the next look.
+        table.is_settled();
+        table.look(look("b", &[]), 5);
+        assert_eq!((table.changed_at(), table.redefined_at()), (5, 0));
+    }
+
+    #[test]
     fn a_doubt_counts_as_a_change() {
         let table = Table::new(1);
-        table.first_look(look("a", &[]));
+        table.look_late(look("a", &[]), 2);
         assert_eq!(table.changed_at(), 0);
         // The snapshot moved before anybody could say that the first look was exact.
         table.look(look("a", &[]), 2);
@@ -166,7 +191,7 @@ mod tests {
     #[test]
     fn changes_and_writers_that_ended_are_seen() {
         let table = Table::new(1);
-        table.first_look(look("a", &[]));
+        table.look_late(look("a", &[]), 2);
         table.is_settled();
         table.look(look("a", &["3/7"]), 2);
         assert_eq!(table.changed_at(), 0);

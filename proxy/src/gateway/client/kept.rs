@@ -39,6 +39,8 @@ pub(super) struct Recordings {
 /// What became of waiting for somebody else's answer.
 enum Waited {
     Landed(Landing),
+    /// The one who asks has a client that does not read.
+    HeldUp,
     /// The client is told this instead.
     Over(Report),
 }
@@ -94,6 +96,7 @@ where
                 Boarding::Waits(flight) => match self.wait_for_landing(&flight, asked).await? {
                     Waited::Landed(Landing::Kept | Landing::Abandoned) => {}
                     Waited::Landed(Landing::NotKept) => return Ok(false),
+                    Waited::HeldUp => self.gateway.cache.overtake(&key, &flight),
                     Waited::Over(report) => {
                         self.session.upstream_gone(&report, &mut self.output);
                         return Ok(true);
@@ -195,7 +198,7 @@ where
                 _ = held_up.tick() => {
                     since_held_up = if flight.is_held_up() { since_held_up + 1 } else { 0 };
                     if since_held_up > 2 {
-                        break Waited::Landed(Landing::NotKept);
+                        break Waited::HeldUp;
                     }
                 }
             }

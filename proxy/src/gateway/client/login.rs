@@ -15,6 +15,7 @@ use crate::policy;
 use crate::session::own;
 use crate::session::settings::{Settings, of_text, quote_literal, replay, right_side};
 use crate::session::{Seed, Session, failure};
+use crate::sql::quantity::spelled;
 use crate::sql::{Access, SetValue};
 use crate::upstream::Connection;
 use crate::wire::backend::{self, Fields, Report, Severity, TransactionStatus};
@@ -170,7 +171,7 @@ impl Arrival<'_> {
             default_search_path: greeting.facts.search_path.as_str().into(),
             settings: Arc::new(settings),
             own: Arc::new(own),
-            staleness_max: format!("{}ms", database.freshness.bound().as_millis()).into(),
+            staleness_max: spelled(u64::try_from(database.freshness.bound().as_millis()).unwrap_or(u64::MAX)).into(),
             memory_in_blocks: self.gateway.config.cache.in_transactions,
             binds_numbers: self.gateway.config.pool.bind_numbers && route.access() == Access::Read,
             limits: self.gateway.limits.session,

@@ -10,7 +10,7 @@ pub(super) enum Command {
     /// SET of anything: drivers send some at start; nothing comes of it.
     Set,
     Empty,
-    /// INVALIDATE, of all answers from memory or of those over one table.
+    /// INVALIDATE, of all answers from memory or of those over one table, which is named as SQL names it.
     Invalidate(Option<String>),
 }
 
@@ -52,11 +52,14 @@ impl Command {
     pub(super) fn parse(sql: &str) -> Result<Self, Box<Report>> {
         let text = sql.trim().trim_end_matches(';').trim();
         let mut words = text.split_whitespace();
+        let (verb, object) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        if verb.eq_ignore_ascii_case("INVALIDATE") {
+            let object = object.trim();
+            return Ok(Self::Invalidate((!object.is_empty()).then(|| object.to_owned())));
+        }
         match (words.next().map(str::to_uppercase).as_deref(), words.next(), words.next()) {
             (None, _, _) => Ok(Self::Empty),
             (Some("SET"), Some(_), _) => Ok(Self::Set),
-            (Some("INVALIDATE"), None, _) => Ok(Self::Invalidate(None)),
-            (Some("INVALIDATE"), Some(table), None) => Ok(Self::Invalidate(Some(table.replace('"', "")))),
             (Some("SHOW"), Some(first), Some(second)) if words.next().is_none() => topic(&format!("{first} {second}")),
             (Some("SHOW"), Some(word), None) => topic(word),
             _ => Err(Box::new(unknown("the console answers SHOW and a topic, and INVALIDATE"))),

@@ -198,10 +198,8 @@ where
                 Command::Set | Command::Show(_) => backend::put_command_complete(&mut self.output, "SET"),
                 Command::Invalidate(table) => match memory::invalidate(&self.gateway, None, table.as_deref()) {
                     Ok(dropped) => backend::put_command_complete(&mut self.output, &format!("INVALIDATE {dropped}")),
-                    Err(missing) if described => {
-                        Report::error(SqlState::UNDEFINED_TABLE, missing).put(&mut self.output)
-                    }
-                    Err(missing) => self.fail(&Report::error(SqlState::UNDEFINED_TABLE, missing)),
+                    Err(error) if described => error.report().put(&mut self.output),
+                    Err(error) => self.fail(&error.report()),
                 },
             }
             return;

@@ -1,7 +1,7 @@
 //! Operations over HTTP on a port of its own: `/livez`, `/readyz`, `/metrics`, `/cache`. No authentication, so loopback by default.
 
 use super::drain::Drain;
-use crate::gateway::memory;
+use crate::gateway::memory::{self, NotDropped};
 use crate::gateway::state::Gateway;
 use crate::gateway::tools::Status;
 use crate::observe::{CONTENT_TYPE, Exposition, PoolGauges};
@@ -144,7 +144,13 @@ struct Dropping {
 async fn invalidate(State(shared): State<Shared>, Query(meant): Query<Dropping>) -> Response {
     match memory::invalidate(&shared.gateway, meant.database.as_deref(), meant.table.as_deref()) {
         Ok(dropped) => Json(serde_json::json!({ "dropped": dropped })).into_response(),
-        Err(missing) => (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": missing }))).into_response(),
+        Err(error) => {
+            let status = match error {
+                NotDropped::Name(_) => StatusCode::BAD_REQUEST,
+                NotDropped::Database(_) | NotDropped::Table(_) => StatusCode::NOT_FOUND,
+            };
+            (status, Json(serde_json::json!({ "error": error.to_string() }))).into_response()
+        }
     }
 }
 

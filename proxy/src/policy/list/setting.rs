@@ -17,8 +17,10 @@ pub(in crate::policy) enum Check {
     Time,
     /// Kilobytes, up to the policy's bound of that name.
     Memory,
-    /// A time of any length, zero included.
+    /// A time of any length, zero included: one of the gateway's own.
     Age,
+    /// On or off, in any spelling: one of the gateway's own.
+    Switch,
     /// A count, up to the policy's bound of that name.
     Count,
 }
@@ -127,7 +129,7 @@ const SETTINGS: &[(&str, Check)] = &[
     ("transform_null_equals", Check::Any),
     // The gateway's own.
     ("vitrine.max_staleness", Check::Age),
-    ("vitrine.report_cache", Check::OneOf(&["on", "off", "true", "false", "yes", "no", "1", "0"])),
+    ("vitrine.report_cache", Check::Switch),
     ("work_mem", Check::Memory),
     ("xmlbinary", Check::Any),
     ("xmloption", Check::Any),

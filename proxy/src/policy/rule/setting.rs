@@ -4,6 +4,7 @@ use crate::policy::case::Case;
 use crate::policy::file::is_refused_setting;
 use crate::policy::list::{Check, check_of, is_identity, is_parameter};
 use crate::policy::{Policy, SettingBounds, store};
+use crate::sql::quantity::{NoTime, boolean, milliseconds};
 use crate::sql::{Access, Assigned, Assignment, Denial, Kind, Rule, SetValue};
 use crate::wire::sqlstate::SqlState;
 
@@ -181,7 +182,8 @@ fn verify(name: &str, check: Check, value: &str, bounds: SettingBounds) -> Resul
         Check::Utf8 => is_utf8(value),
         Check::OneOf(list) => list.iter().any(|known| known.eq_ignore_ascii_case(value)),
         Check::Time => bound == 0 || quantity(value, TIME).is_some_and(|asked| asked > 0.0 && asked <= float(bound)),
-        Check::Age => quantity(value, TIME).is_some(),
+        Check::Age => return own_time(name, value),
+        Check::Switch => return own_switch(name, value),
         Check::Memory => quantity(value, MEMORY).is_some_and(|asked| asked <= float(bound)),
         Check::Count => quantity(value, &[]).is_some_and(|asked| asked <= float(bound)),
     };
@@ -191,16 +193,41 @@ fn verify(name: &str, check: Check, value: &str, bounds: SettingBounds) -> Resul
     let message = format!("parameter \"{name}\" cannot be set to that value through the gateway");
     let denial = Denial::new(Rule::Setting, SqlState::INSUFFICIENT_PRIVILEGE, message);
     Err(match check {
-        Check::Any => denial,
+        Check::Any | Check::Age | Check::Switch => denial,
         Check::On => denial.hint("it can be set to on"),
         Check::Utf8 => {
             denial.hint("the gateway speaks UTF8: for psql and other clients of libpq, PGCLIENTENCODING=UTF8")
         }
         Check::OneOf(list) => denial.hint(format!("it can be set to one of: {}", list.join(", "))),
         Check::Time => denial.hint(format!("it can be set to at most {bound} ms, and not to 0, which means no limit")),
-        Check::Age => denial.hint("it is a time, such as 2s, 250ms or 0"),
         Check::Memory => denial.hint(format!("it can be set to at most {bound} kB")),
         Check::Count => denial.hint(format!("it can be set to at most {bound}")),
+    })
+}
+
+/// Nobody else reads it, so what is none is refused as PostgreSQL refuses it.
+fn own_time(name: &str, value: &str) -> Result<(), Denial> {
+    let invalid = |message: String| Denial::new(Rule::Setting, SqlState::INVALID_PARAMETER_VALUE, message);
+    let denial = || invalid(format!("invalid value for parameter \"{name}\": \"{value}\""));
+    match milliseconds(value) {
+        Ok(_) => Ok(()),
+        Err(NoTime::Number) => Err(denial()),
+        Err(NoTime::Unit) => {
+            let hint = "Valid units for this parameter are \"us\", \"ms\", \"s\", \"min\", \"h\", and \"d\".";
+            Err(denial().hint(hint))
+        }
+        Err(NoTime::Long) => Err(denial().hint("Value exceeds integer range.")),
+        Err(NoTime::Negative(asked)) => {
+            let range = format!("(0 ms .. {} ms)", i32::MAX);
+            Err(invalid(format!("{asked} ms is outside the valid range for parameter \"{name}\" {range}")))
+        }
+    }
+}
+
+fn own_switch(name: &str, value: &str) -> Result<(), Denial> {
+    boolean(value).map(drop).ok_or_else(|| {
+        let message = format!("parameter \"{name}\" requires a Boolean value");
+        Denial::new(Rule::Setting, SqlState::INVALID_PARAMETER_VALUE, message)
     })
 }
 

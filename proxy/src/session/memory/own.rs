@@ -10,6 +10,7 @@ use crate::session::op::{Effect, Op};
 use crate::session::portal::apply;
 use crate::session::settings::Settings;
 use crate::session::statement::LocalCommand;
+use crate::sql::quantity::{boolean, milliseconds, spelled};
 use crate::sql::{Kind, SetScope, SetValue};
 use crate::wire::backend;
 
@@ -135,7 +136,10 @@ impl Session {
         let own = self.own.effective();
         let value = match name {
             LAST_QUERY | CACHE => self.last_told.map_or_else(String::new, |told| told.to_string()),
-            MAX_STALENESS => own.get(name).cloned().unwrap_or_else(|| self.origin.seed.staleness_max.to_string()),
+            MAX_STALENESS => match own.get(name) {
+                Some(text) => milliseconds(text).map_or_else(|_| text.clone(), |set| spelled(set.into())),
+                None => self.origin.seed.staleness_max.to_string(),
+            },
             _ => if own.get(name).is_some_and(|text| is_on(text)) { "on" } else { "off" }.to_owned(),
         };
         if columns {
@@ -147,39 +151,9 @@ impl Session {
 }
 
 fn is_on(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "on" | "true" | "yes" | "1")
+    boolean(text) == Some(true)
 }
 
-/// A time as PostgreSQL's settings spell it: a number and a unit, milliseconds without one.
 fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at_checked(end)?;
-    let number: f64 = number.trim().parse().ok()?;
-    let milliseconds = match unit.trim() {
-        "us" => 0.001,
-        "" | "ms" => 1.0,
-        "s" => 1_000.0,
-        "min" => 60_000.0,
-        "h" => 3_600_000.0,
-        "d" => 86_400_000.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(number * milliseconds / 1_000.0).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_postgresql_reads_them() {
-        assert_eq!(duration("2s"), Some(Duration::from_secs(2)));
-        assert_eq!(duration(" 1.5 min"), Some(Duration::from_secs(90)));
-        assert_eq!(duration("250"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("0"), Some(Duration::ZERO));
-        for bad in ["", "s", "-1", "2 weeks", "1e999"] {
-            assert_eq!(duration(bad), None, "{bad}");
-        }
-    }
+    milliseconds(text).ok().map(|milliseconds| Duration::from_millis(milliseconds.into()))
 }
