@@ -56,7 +56,7 @@ pub fn milliseconds(text: &str) -> Result<u32, NoTime> {
 /// Milliseconds as SHOW has them: in the largest unit of which they are a whole number.
 #[must_use]
 pub fn spelled(milliseconds: u64) -> String {
-    let fits = SHOWN.iter().find(|(_, factor)| milliseconds > 0 && milliseconds % factor == 0);
+    let fits = SHOWN.iter().find(|(_, factor)| milliseconds > 0 && milliseconds.is_multiple_of(*factor));
     fits.map_or_else(|| "0".to_owned(), |(unit, factor)| format!("{}{unit}", milliseconds / factor))
 }
 
