@@ -9,7 +9,6 @@ mod gauge;
 mod grammar;
 mod lexer;
 mod limits;
-pub mod quantity;
 mod second;
 mod shape;
 mod statement;

@@ -15,12 +15,12 @@ use crate::policy;
 use crate::session::own;
 use crate::session::settings::{Settings, of_text, quote_literal, replay, right_side};
 use crate::session::{Seed, Session, failure};
-use crate::sql::quantity::spelled;
 use crate::sql::{Access, SetValue};
 use crate::upstream::Connection;
 use crate::wire::backend::{self, Fields, Report, Severity, TransactionStatus};
 use crate::wire::frame;
 use crate::wire::frontend::put_query;
+use crate::wire::quantity::spelled;
 use crate::wire::sqlstate::SqlState;
 
 /// Makes a client of somebody who has proved who they are; on refusal says why and returns `None`.

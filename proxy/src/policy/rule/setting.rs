@@ -4,8 +4,8 @@ use crate::policy::case::Case;
 use crate::policy::file::is_refused_setting;
 use crate::policy::list::{Check, check_of, is_identity, is_parameter};
 use crate::policy::{Policy, SettingBounds, store};
-use crate::sql::quantity::{NoTime, boolean, milliseconds};
 use crate::sql::{Access, Assigned, Assignment, Denial, Kind, Rule, SetValue};
+use crate::wire::quantity::{NoTime, boolean, milliseconds};
 use crate::wire::sqlstate::SqlState;
 
 use super::transaction::{modes, passes_without_meaning};

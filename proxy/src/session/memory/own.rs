@@ -10,9 +10,9 @@ use crate::session::op::{Effect, Op};
 use crate::session::portal::apply;
 use crate::session::settings::Settings;
 use crate::session::statement::LocalCommand;
-use crate::sql::quantity::{boolean, milliseconds, spelled};
 use crate::sql::{Kind, SetScope, SetValue};
 use crate::wire::backend;
+use crate::wire::quantity::{boolean, milliseconds, spelled};
 
 /// The oldest that an answer from memory may be.
 const MAX_STALENESS: &str = "vitrine.max_staleness";
