@@ -26,7 +26,12 @@ pub(in crate::policy) fn changes_session(extension: &str, function: &str, argume
 pub(in crate::policy) fn is_harmless_of_extension(extension: &str, function: &str) -> bool {
     match extension {
         "uuid-ossp" => function.starts_with("uuid_generate_"),
-        "pgcrypto" => matches!(function, "gen_random_bytes" | "gen_random_uuid" | "gen_salt"),
+        // Random numbers are in what it makes: its functions compute, and nothing else.
+        "pgcrypto" => {
+            matches!(function, "gen_random_bytes" | "gen_random_uuid" | "gen_salt")
+                || function.starts_with("pgp_sym_encrypt")
+                || function.starts_with("pgp_pub_encrypt")
+        }
         "pg_stat_statements" => matches!(function, "pg_stat_statements" | "pg_stat_statements_info"),
         "tsm_system_rows" => function == "system_rows",
         "tsm_system_time" => function == "system_time",

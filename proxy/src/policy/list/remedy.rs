@@ -26,7 +26,9 @@ pub(in crate::policy) fn remedy(name: &str, arguments: usize) -> Remedy {
             Remedy::Never("name the type as a constant that stands in the text")
         }
         _ if runs_text(name) => Remedy::Never("write the query itself"),
-        "set_config" => Remedy::Never("use SET or SET LOCAL"),
+        "set_config" => {
+            Remedy::Never("use SET or SET LOCAL; pg_dump, which takes locks too, is for the database itself")
+        }
         "pg_read_file" | "pg_read_file_old" | "pg_read_binary_file" | "pg_ls_dir" | "pg_stat_file" => {
             Remedy::Never("files of the server cannot be read through the gateway: load what is needed into a table")
         }

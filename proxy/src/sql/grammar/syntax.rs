@@ -20,6 +20,7 @@ const TOO_DEEP: [&str; 3] = ["memory exhausted", "stack depth limit exceeded", "
 /// A name or a string with bytes that are no UTF-8, out of an escape.
 const BAD_BYTES: &str = "invalid byte sequence for encoding \"UTF8\"";
 
+const TWO_LIMITS: &str = "LIMIT #,# syntax is not supported";
 const NEAR: &str = " at or near \"";
 const END_OF_INPUT: &str = " at end of input";
 
@@ -33,6 +34,9 @@ pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
             if message.starts_with(BAD_BYTES) {
                 return Denial::new(Rule::Syntax, SqlState::CHARACTER_NOT_IN_REPERTOIRE, message);
             }
+            if message == TWO_LIMITS {
+                return two_limits(text);
+            }
             let position = position(text, &message);
             Denial::new(Rule::Syntax, sqlstate(text, &message), message).at(position)
         }
@@ -45,6 +49,16 @@ pub(super) fn refusal(text: &str, error: pg_query::Error) -> Denial {
         | pg_query::Error::IsUtility(_)
         | pg_query::Error::Split(_) => Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, "syntax error"),
     }
+}
+
+/// MySQL's `LIMIT 5, 10`. Which LIMIT is meant is told where there is one alone.
+fn two_limits(text: &str) -> Denial {
+    let is_limit = |span: &Range<usize>| text.get(span.clone()).is_some_and(|word| word.eq_ignore_ascii_case("limit"));
+    let mut limits = Lexer::new(text).map(|found| found.span).filter(is_limit);
+    let position = limits.next().filter(|_| limits.next().is_none()).map(|span| span.start);
+    Denial::new(Rule::Syntax, SqlState::SYNTAX_ERROR, TWO_LIMITS)
+        .hint("Use separate LIMIT and OFFSET clauses.")
+        .at(position)
 }
 
 /// The grammar refuses some texts for other reasons than their syntax.

@@ -1,14 +1,17 @@
-// database/sql with lib/pq, and GORM on pgx.
+// database/sql with lib/pq and bun's pgdriver, go-pg, and GORM on pgx.
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 
+	gopg "github.com/go-pg/pg/v10"
 	"github.com/lib/pq"
+	"github.com/uptrace/bun/driver/pgdriver"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -88,6 +91,64 @@ func readWrite() {
 	fmt.Println(database.QueryRow("SELECT count(*)::text FROM customer").Scan(&name), name)
 }
 
+// The field C of an error that is known by its fields alone.
+func field(err error) string {
+	var refusal interface{ Field(byte) string }
+	if errors.As(err, &refusal) {
+		return refusal.Field('C')
+	}
+	return fmt.Sprint(err)
+}
+
+func bun() {
+	address := os.Getenv("PGHOST") + ":" + os.Getenv("PGPORT")
+	database := sql.OpenDB(pgdriver.NewConnector(pgdriver.WithAddr(address), pgdriver.WithInsecure(true),
+		pgdriver.WithUser(os.Getenv("PGUSER")), pgdriver.WithPassword(os.Getenv("PGPASSWORD")),
+		pgdriver.WithDatabase(os.Getenv("PGDATABASE")), pgdriver.WithApplicationName("bun")))
+	defer database.Close()
+	var name string
+	fmt.Println(database.QueryRow("SELECT name FROM customer WHERE id = $1", 2).Scan(&name), name)
+	prepared, err := database.Prepare("SELECT $1::int4 + 1")
+	fmt.Println(err)
+	for number := range 3 {
+		var next int
+		fmt.Println(prepared.QueryRow(number).Scan(&next), next)
+	}
+	for _, statement := range []string{"DELETE FROM customer", "SELECT nosuch", "SELECT 1/0"} {
+		_, err := database.Exec(statement)
+		fmt.Println(field(err))
+	}
+	block, err := database.BeginTx(context.Background(), &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	fmt.Println(err, block.QueryRow("SHOW transaction_isolation").Scan(&name), name, block.Commit())
+}
+
+func goPG() {
+	database := gopg.Connect(&gopg.Options{Addr: os.Getenv("PGHOST") + ":" + os.Getenv("PGPORT"), User: os.Getenv("PGUSER"),
+		Password: os.Getenv("PGPASSWORD"), Database: os.Getenv("PGDATABASE")})
+	defer database.Close()
+	var names []string
+	_, err := database.Query(&names, "SELECT name FROM customer WHERE id > ? ORDER BY id", 1)
+	fmt.Println(err, names)
+	prepared, err := database.Prepare("SELECT $1::int4 + 1")
+	fmt.Println(err)
+	for number := range 3 {
+		var next int
+		_, err := prepared.QueryOne(gopg.Scan(&next), number)
+		fmt.Println(err, next)
+	}
+	for _, statement := range []string{"DELETE FROM customer", "SELECT nosuch", "SELECT 1/0"} {
+		_, err := database.Exec(statement)
+		fmt.Println(field(err))
+	}
+	var rows bytes.Buffer
+	_, err = database.CopyTo(&rows, "COPY (SELECT id FROM customer ORDER BY id) TO STDOUT")
+	fmt.Println(err, rows.String())
+	fmt.Println(database.RunInTransaction(context.Background(), func(block *gopg.Tx) error {
+		_, err := block.Exec("SELECT 1")
+		return err
+	}))
+}
+
 func orm() {
 	dsn := fmt.Sprintf("host=%s port=%s user=%s password=%s dbname=%s sslmode=disable", os.Getenv("PGHOST"), os.Getenv("PGPORT"), os.Getenv("PGUSER"), os.Getenv("PGPASSWORD"), os.Getenv("PGDATABASE"))
 	database, err := gorm.Open(postgres.Open(dsn), &gorm.Config{Logger: logger.Discard})
@@ -117,6 +178,10 @@ func main() {
 	}
 	fmt.Println("== lib/pq")
 	libpq()
+	fmt.Println("== bun's pgdriver")
+	bun()
+	fmt.Println("== go-pg")
+	goPG()
 	fmt.Println("== GORM")
 	orm()
 }

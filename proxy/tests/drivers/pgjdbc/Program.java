@@ -40,6 +40,7 @@ public class Program {
             large(connection);
             batches(connection);
             copying(connection);
+            calls(connection);
             new Metadata(connection).print();
             System.out.println(rows(connection.createStatement().executeQuery("SELECT count(*) FROM customer")));
         }
@@ -337,6 +338,26 @@ public class Program {
                 }
             }
         }
+    }
+
+    /** The result is a parameter of type void, and not an argument. */
+    static void calls(Connection connection) throws Exception {
+        section("calls");
+        try (CallableStatement call = connection.prepareCall("{? = call upper(?)}")) {
+            call.registerOutParameter(1, Types.VARCHAR);
+            for (String text : List.of("abc", "zoë")) {
+                call.setString(2, text);
+                call.execute();
+                System.out.println(call.getString(1));
+            }
+        }
+        try (Statement statement = connection.createStatement()) {
+            statement.execute("SET SESSION AUTHORIZATION DEFAULT");
+            statement.execute("RESET ROLE");
+            // Flyway, after each of its looks.
+            statement.execute("SET ROLE '" + System.getenv("PGUSER") + "'");
+        }
+        System.out.println(rows(connection, "SELECT current_user"));
     }
 
     /** What setReadOnly sends in each of the driver's modes. */
