@@ -14,12 +14,15 @@ use vitrine_insights::store::Settings;
 use crate::server::{Server, identity, with_trend, writer, writer_with_key};
 use crate::writes::{insight, version};
 
+#[derive(Clone)]
 pub(crate) struct Wire {
     pub(crate) port: u16,
     /// How often the client spoke after the server had.
     turns: Arc<AtomicU64>,
     /// Bytes from the client until every connection is cut; negative: never.
     cut_after: Arc<AtomicI64>,
+    /// How long an answer is on its way, so that what a client says without waiting comes before it.
+    answer_ms: Arc<AtomicU64>,
 }
 
 impl Wire {
@@ -29,11 +32,12 @@ impl Wire {
             port: listener.local_addr().unwrap().port(),
             turns: Arc::default(),
             cut_after: Arc::new(AtomicI64::new(-1)),
+            answer_ms: Arc::default(),
         };
-        let (turns, cut_after, to) = (wire.turns.clone(), wire.cut_after.clone(), server.port());
+        let (share, to) = (wire.clone(), server.port());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass(client, to, turns.clone(), cut_after.clone()));
+                tokio::spawn(pass(client, to, share.clone()));
             }
         });
         wire
@@ -48,7 +52,8 @@ impl Wire {
     }
 }
 
-async fn pass(client: TcpStream, to: u16, turns: Arc<AtomicU64>, cut_after: Arc<AtomicI64>) {
+async fn pass(client: TcpStream, to: u16, wire: Wire) {
+    let Wire { turns, cut_after, answer_ms, .. } = wire;
     let Ok(server) = TcpStream::connect(("127.0.0.1", to)).await else { return };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
@@ -59,6 +64,7 @@ async fn pass(client: TcpStream, to: u16, turns: Arc<AtomicU64>, cut_after: Arc<
     let answers = tokio::spawn(async move {
         let mut buffer = vec![0; 65_536];
         while let Ok(count @ 1..) = from_server.read(&mut buffer).await {
+            tokio::time::sleep(Duration::from_millis(answer_ms.load(Ordering::SeqCst))).await;
             spoke.store(true, Ordering::SeqCst);
             if to_client.write_all(&buffer[..count]).await.is_err() {
                 return;
@@ -109,6 +115,8 @@ async fn one_write_is_one_round_trip_and_one_read_too() {
     let search = SearchRequest { query: Some("x".to_owned()), ..SearchRequest::default() };
     store.search(&me, &search).await.unwrap();
     wire.turns();
+    // A client that does not wait is done within this time, on a busy machine too.
+    wire.answer_ms.store(200, Ordering::SeqCst);
     store.create_insight(&writer_with_key("acme", "k", 1), rich).await.unwrap();
     assert_eq!(wire.turns(), 1, "create, with an idempotency key and evidence");
     let other = store.create_insight(&ada, insight(None, "x")).await.unwrap().record;

@@ -20,7 +20,7 @@ use crate::upstream::{Pool, PoolLimits, Secret, Target, sql_pool};
 
 /// Verdicts kept for one database.
 pub(super) const VERDICTS_MAX: usize = 100_000;
-/// Bytes of their texts.
+/// Bytes that they take.
 pub(super) const VERDICT_BYTES_MAX: usize = 64 << 20;
 /// Connections that the catalog watch may open.
 pub(super) const CATALOG_CONNECTIONS_MAX: usize = 1;

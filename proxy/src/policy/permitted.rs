@@ -1,7 +1,5 @@
 //! The proof that a statement was reviewed.
 
-use std::sync::Arc;
-
 use crate::catalog::{Oid, Volatility};
 use crate::sql::{Access, Kind, Statement, Uses};
 
@@ -20,10 +18,9 @@ pub struct Permitted {
 
 impl Permitted {
     pub(super) fn new(case: Case<'_>) -> Self {
-        let Statement { kind, span, uses } = case.statement.clone();
+        let Statement { kind, span, uses } = case.statement;
         Self {
-            // What the text tells of types has served its turn, and verdicts are remembered.
-            statement: Statement { kind, span, uses: Uses { typing: Arc::default(), ..uses } },
+            statement: Statement { kind: kind.clone(), span: span.clone(), uses: remembered(uses) },
             access: case.scope.access,
             findings: case.findings,
             policy_version: case.policy.version(),
@@ -31,7 +28,8 @@ impl Permitted {
         }
     }
 
-    /// The statement as the readers saw it.
+    /// The statement as the readers saw it; of what it uses, the relations, functions, operators, writes, assignments and
+    /// parameters alone.
     #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.statement
@@ -128,6 +126,22 @@ impl Permitted {
         self.findings.seeds
     }
 
+    /// About how many bytes it takes, for what is bounded by them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let Uses { relations, functions, operators, writes, assignments, .. } = &self.statement.uses;
+        let lists = size_of_val(relations.as_slice())
+            + size_of_val(functions.as_slice())
+            + size_of_val(operators.as_slice())
+            + size_of_val(writes.as_slice())
+            + size_of_val(assignments.as_slice())
+            + size_of_val(self.findings.relation_oids.as_slice());
+        // A name once as it was written, with its own share of the heap, and once as it was found.
+        let names = relations.len() + functions.len() + operators.len() + self.findings.relations.len();
+        let found = self.findings.relations.iter().chain(&self.findings.functions).map(|name| NAME_BYTES + name.len());
+        size_of::<Self>() + lists + names * NAME_BYTES + found.sum::<usize>()
+    }
+
     /// It tells which statements are prepared on its connection: those of others must not be there.
     #[must_use]
     pub fn sees_statements(&self) -> bool {
@@ -144,5 +158,23 @@ impl Permitted {
     #[must_use]
     pub fn catalog_version(&self) -> u64 {
         self.catalog_version
+    }
+}
+
+/// What a name takes beside its letters: its place in a list, and the least that an allocator gives.
+const NAME_BYTES: usize = size_of::<String>() + 16;
+
+/// Of what a statement uses, that which somebody asks for after its review. Verdicts are remembered by the ten thousand.
+fn remembered(uses: &Uses) -> Uses {
+    Uses {
+        relations: uses.relations.clone(),
+        writes: uses.writes.clone(),
+        locks: uses.locks,
+        functions: uses.functions.clone(),
+        operators: uses.operators.clone(),
+        assignments: uses.assignments.clone(),
+        parameter_max: uses.parameter_max,
+        parameter_position: uses.parameter_position,
+        ..Uses::default()
     }
 }

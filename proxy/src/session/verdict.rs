@@ -92,6 +92,15 @@ impl Reviewed {
         *self.text == *asked.text && self.is_under(asked, self.versions)
     }
 
+    /// About how many bytes it takes. What several of one kind share counts for each: they may outlive each other.
+    fn bytes(&self) -> usize {
+        let outcome = match &self.outcome {
+            Ok(permitted) => permitted.iter().map(Permitted::bytes).sum(),
+            Err(denial) => denial.bytes(),
+        };
+        size_of::<Self>() + self.text.len() + size_of_val(&*self.parameter_types) + self.scope.bytes() + outcome
+    }
+
     /// Counts one more use and tells whether the text is hot by now.
     pub fn use_again(&self) -> bool {
         self.uses.fetch_add(1, Ordering::Relaxed) + 1 >= HOT_USES
@@ -154,7 +163,7 @@ struct Folded {
 }
 
 impl Memory {
-    /// A memory of about `entries_max` verdicts whose texts take about `bytes_max` bytes.
+    /// A memory of about `entries_max` verdicts that take about `bytes_max` bytes.
     #[must_use]
     pub fn new(entries_max: usize, bytes_max: usize) -> Self {
         Self {
@@ -177,7 +186,7 @@ impl Memory {
         let folded = self.folded.find(self.hash(&text, asked), like)?;
         let reviewed = Arc::new(folded.reviewed.on(asked.text));
         if self.seen.again(hash) {
-            self.exact.insert(hash, Arc::clone(&reviewed), asked.text.len() + asked.scope.bytes());
+            self.exact.insert(hash, Arc::clone(&reviewed), reviewed.bytes());
         }
         Some(reviewed)
     }
@@ -186,10 +195,10 @@ impl Memory {
     pub fn remember(&self, reviewed: &Arc<Reviewed>) {
         let Reviewed { text, parameter_types, scope, .. } = &**reviewed;
         let asked = Asked { text, parameter_types, scope };
-        self.exact.insert(self.hash(text, &asked), Arc::clone(reviewed), text.len() + scope.bytes());
+        self.exact.insert(self.hash(text, &asked), Arc::clone(reviewed), reviewed.bytes());
         let any_number = reviewed.outcome.as_ref().is_ok_and(|permitted| holds_for_any_number(permitted));
         if any_number && let Some(text) = fold(text) {
-            let (hash, bytes) = (self.hash(&text, &asked), text.len() + scope.bytes());
+            let (hash, bytes) = (self.hash(&text, &asked), text.len() + reviewed.bytes());
             self.folded.insert(hash, Arc::new(Folded { text, reviewed: Arc::clone(reviewed) }), bytes);
         }
     }
@@ -236,6 +245,28 @@ mod tests {
     use crate::session::settings::{Ledger, Settings};
     use crate::sql::{Access, Rule};
     use crate::wire::sqlstate::SqlState;
+
+    /// Statements of one length can be of one name or of a hundred.
+    #[test]
+    fn a_verdict_counts_with_what_it_names() {
+        let catalog = crate::catalog::builtin();
+        let policy = crate::policy::Policy::default();
+        let path = ["public".to_owned()];
+        let scope = crate::policy::Scope {
+            search_path: &path,
+            role: "r",
+            database: "d",
+            access: Access::Read,
+            parameter_types: &[],
+        };
+        let bytes = |text: &str| {
+            let read = crate::sql::read(text, &crate::sql::Limits::default()).unwrap();
+            let permitted = crate::policy::review(&read[0], text, &catalog, &policy, &scope).unwrap();
+            permitted.bytes()
+        };
+        let (few, many) = ("SELECT 1111111111 AS one, 222 AS two", "SELECT abs(1), sqrt(2), exp(1), cbrt(8)");
+        assert!(bytes(many) > bytes(few) + 4 * 64, "{} {}", bytes(many), bytes(few));
+    }
 
     /// A client chooses its search_path: what is remembered under long ones counts with them.
     #[test]

@@ -22,6 +22,12 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// About how many bytes its texts take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.message.len() + self.detail.as_ref().map_or(0, String::len) + self.hint.as_ref().map_or(0, String::len)
+    }
+
     /// A refusal without detail, hint or position.
     #[must_use]
     pub fn new(rule: Rule, sqlstate: SqlState, message: impl Into<String>) -> Self {
